@@ -1,0 +1,1 @@
+"""What a person runs: submit, watch, fetch. Imports no CDK."""
