@@ -1,0 +1,28 @@
+# The project's commands. `make run` and `make test` set everything up on a fresh machine first.
+PYTHON ?= python3
+BIN := .venv/bin
+SAMPLE := .hpc/sample/lines.txt
+
+.PHONY: setup run test check bench clean
+
+setup: ; @MAKE_GOAL=$(MAKECMDGOALS) $(PYTHON) hpc/setup_environment.py
+
+run: setup
+	@$(BIN)/python -m hpc.sample $(SAMPLE)
+	@$(BIN)/hpc run $(SAMPLE) --project Demo --lines-per-shard 10000 --output results
+
+test: setup
+	@$(BIN)/pytest $(PYTEST_ARGUMENTS)
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q tests/test_settings.py tests/test_stacks tests/test_constructs tests/test_workflows
+
+bench: setup
+	@$(BIN)/python -m benchmarks.kernels
+
+clean:
+	@if [ -x $(BIN)/hpc ]; then $(BIN)/hpc down; fi
+	@rm -rf .venv node_modules .hpc results .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

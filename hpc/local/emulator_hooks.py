@@ -1,0 +1,399 @@
+"""Every private name of the emulator that the laptop platform touches, in one file.
+
+ministack has no plugin interface. Each function below closes one gap between it and AWS; `install` calls them all and
+fails by name when a new version of ministack has moved something. Import this module only after the emulator's
+environment variables are set, because ministack reads them when it is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import botocore.serialize
+import botocore.session
+from ministack import app
+from ministack.core import iam_evaluator, responses
+from ministack.services import batch, cloudwatch_logs, eventbridge, iam, lambda_svc, s3, stepfunctions, sts
+from ministack.services.cloudformation import provisioners
+
+from hpc.local import batch_http
+from hpc.local.batch import BatchError, BatchService, JobWaitCancelled, JobWaitTimeout
+from hpc.local.spelling import batch_request, camel, lifecycle_rule, pascal
+
+# Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html (payload of a state)
+MAX_STATE_BYTES = 262_144
+# Temporary credentials of a job outlive the longest job timeout a workflow may set by some minutes.
+JOB_SESSION_S = 14 * 24 * 3600
+
+OWNER = "owner"
+HEALTH_PATH = "/_ministack/health"
+
+_task: contextvars.ContextVar[tuple[str, float | None]] = contextvars.ContextVar("task")
+
+
+def install(service: BatchService, *, access_key_id: str, secret_access_key: str) -> None:
+    """Puts every hook in place; call once, before the emulator serves its first request."""
+    _trust_loopback()
+    _refuse_root_keys()
+    _close_administration()
+    _make_owner(access_key_id, secret_access_key)
+    _serve_batch(service)
+    _run_batch_tasks(service)
+    _end_work_of_stopped_executions()
+    _hold_states_to_their_limit()
+    _name_lambda_errors()
+    _keep_lifecycle_rules()
+    _add_resource_types(service)
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+def _trust_loopback() -> None:
+    """The templates deny requests without TLS; on 127.0.0.1 there is no wire to listen on, so it counts as secure."""
+    pin = iam_evaluator.pin_request_origin
+
+    def pin_secure(source_ip: str, _secure_transport: bool) -> None:
+        pin(source_ip, True)
+
+    _replace(iam_evaluator, "pin_request_origin", pin_secure)
+    _replace(app, "pin_request_origin", pin_secure)
+
+
+def _refuse_root_keys() -> None:
+    """ministack takes no key, the key `test` and bare account ids for root, unsigned; here every caller signs."""
+
+    def is_root(_access_key_id: str) -> bool:
+        return False
+
+    _replace(iam_evaluator, "is_root_access_key", is_root)
+    _replace(sts, "is_root_access_key", is_root)
+
+
+def _close_administration() -> None:
+    """ministack resets itself for whoever asks (a web page, say); only its health check stays open."""
+    serve = app.app
+
+    async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/_") and scope["path"] != HEALTH_PATH:
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b"closed on the laptop platform"})
+            return
+        await serve(scope, receive, send)
+
+    _replace(app, "app", guarded)
+
+
+def _make_owner(access_key_id: str, secret_access_key: str) -> None:
+    """The account's one user, with the key in `platform.json`; made after kept state is loaded, which may be of old."""
+    load = app._load_persisted_state
+
+    def load_then_make() -> None:
+        load()
+        iam._create_user({"UserName": OWNER})
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}  # the owner of a laptop's own account
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+        iam._put_user_policy({"UserName": OWNER, "PolicyName": "Everything", "PolicyDocument": policy})
+        iam._access_keys[access_key_id] = {
+            "UserName": OWNER,
+            "AccessKeyId": access_key_id,
+            "SecretAccessKey": secret_access_key,
+            "Status": "Active",
+            "CreateDate": iam._now(),
+        }
+
+    _replace(app, "_load_persisted_state", load_then_make)
+
+
+def role_credentials(role_arn: str, session_name: str) -> dict[str, str]:
+    """AWS_* variables of a session under a role, as Batch gives them to a container."""
+    account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+    access_key = "ASIA" + hashlib.sha256(secrets.token_bytes(16)).hexdigest()[:16].upper()
+    secret, token = secrets.token_urlsafe(30), secrets.token_urlsafe(60)
+    sts.register_session(
+        access_key,
+        {
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session_name[:64]}",
+            "UserId": f"{role}:{session_name[:64]}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+            "Expiration": time.time() + JOB_SESSION_S,
+        },
+    )
+    return {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
+
+
+# --- Batch ------------------------------------------------------------------------------------------------------------
+
+
+def _serve_batch(service: BatchService) -> None:
+    """Our Batch service answers the Batch API, and its state is kept with the emulator's."""
+
+    async def handle_request(method: str, path: str, _headers: Any, body: bytes, query: dict[str, Any]) -> Any:
+        return await asyncio.to_thread(batch_http.answer, service, method, path, body, query)
+
+    _replace(batch, "handle_request", handle_request)
+    _replace(batch, "get_state", service.snapshot)
+    _replace(batch, "load_persisted_state", service.restore)
+
+
+def _run_batch_tasks(service: BatchService) -> None:
+    """`batch:submitJob` and `.sync` in Step Functions; both end with the execution that asked for them."""
+    dispatch = stepfunctions._SERVICE_DISPATCH
+    execute_task = stepfunctions._execute_task
+    invoke_with_timeout = stepfunctions._invoke_resource_with_timeout
+
+    def submit(resource: str, parameters: dict[str, Any]) -> Any:
+        execution_arn, timeout_s = _task.get()
+
+        def stopped() -> bool:
+            execution = stepfunctions._executions.get(execution_arn)
+            return execution is None or execution["status"] != "RUNNING"
+
+        if stopped():
+            raise stepfunctions._ExecutionError("States.TaskFailed", "The execution was stopped before the job began")
+        try:
+            answer = service.handle("SubmitJob", camel(parameters))
+        except BatchError as error:
+            raise stepfunctions._ExecutionError(f"Batch.{error.code}", str(error)) from error
+        if not resource.endswith(".sync"):
+            return pascal(answer)
+        try:
+            job = service.wait(answer["jobId"], timeout_s=timeout_s, cancelled=stopped)
+        except JobWaitTimeout as error:
+            raise stepfunctions._ExecutionError("States.Timeout", str(error)) from error
+        except JobWaitCancelled as error:
+            raise stepfunctions._ExecutionError("States.TaskFailed", str(error)) from error
+        if job["status"] == "FAILED":
+            raise stepfunctions._ExecutionError("States.TaskFailed", json.dumps(pascal(job)))
+        return pascal(job)
+
+    def execute(state: dict[str, Any], raw_input: Any, execution: dict[str, Any], context: dict[str, Any]) -> Any:
+        token = _task.set((context["Execution"]["Id"], None))
+        try:
+            return execute_task(state, raw_input, execution, context)
+        finally:
+            _task.reset(token)
+
+    def invoke(resource: str, parameters: Any, timeout_s: float) -> Any:
+        if ":batch:submitJob" not in resource:
+            return invoke_with_timeout(resource, parameters, timeout_s)
+        token = _task.set((_task.get()[0], timeout_s))
+        try:
+            return stepfunctions._invoke_resource(resource, parameters)
+        finally:
+            _task.reset(token)
+
+    dispatch["arn:aws:states:::batch:submitJob"] = submit
+    _replace(stepfunctions, "_execute_task", execute)
+    _replace(stepfunctions, "_invoke_resource_with_timeout", invoke)
+
+
+# --- Step Functions ---------------------------------------------------------------------------------------------------
+
+
+def _end_work_of_stopped_executions() -> None:
+    """A stopped execution stays ABORTED although one of its states fails afterwards."""
+    fail = stepfunctions._fail_execution
+
+    def fail_running(execution: dict[str, Any], error: str, cause: str) -> None:
+        if execution["status"] == "RUNNING":
+            fail(execution, error, cause)
+
+    _replace(stepfunctions, "_fail_execution", fail_running)
+
+
+def _hold_states_to_their_limit() -> None:
+    """AWS ends an execution whose state passes on more than 256 KiB; so does the laptop."""
+    for name in ("_execute_task", "_execute_pass", "_execute_parallel", "_execute_map"):
+        _replace(stepfunctions, name, _limited(getattr(stepfunctions, name)))
+
+
+def _limited(execute: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(execute)
+    def limited(state: dict[str, Any], *rest: Any) -> Any:
+        output, following = execute(state, *rest)
+        size = len(json.dumps(output).encode())
+        if size > MAX_STATE_BYTES:
+            cause = f"A state's output has {size} bytes; Step Functions passes on at most {MAX_STATE_BYTES}"
+            raise stepfunctions._ExecutionError("States.DataLimitExceeded", cause)
+        return output, following
+
+    return limited
+
+
+# --- Lambda -----------------------------------------------------------------------------------------------------------
+
+
+def _name_lambda_errors() -> None:
+    """The class of an exception is the `errorType`, as on AWS, so that Retry and Catch can name it."""
+    run = lambda_svc._execute_function_warm
+    last_line = re.compile(r"^(?:\w+\.)*(\w+)(?::|$)")
+
+    def named(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        result: dict[str, Any] = run(*args, **kwargs)
+        body = result.get("body")
+        if result.get("error") and isinstance(body, dict) and body.get("errorType") == "Runtime.HandlerError":
+            lines = [line for line in str(result.get("log", "")).splitlines() if line.strip()]
+            match = last_line.match(lines[-1]) if lines else None
+            if match:
+                body["errorType"] = match.group(1)
+        return result
+
+    _replace(lambda_svc, "_execute_function_warm", named)
+
+
+# --- CloudFormation ---------------------------------------------------------------------------------------------------
+
+
+def _keep_lifecycle_rules() -> None:
+    """`LifecycleConfiguration` of a bucket is stored, not dropped (nothing expires on a laptop: it is recorded)."""
+    model = botocore.session.get_session().get_service_model("s3")
+    operation = model.operation_model("PutBucketLifecycleConfiguration")
+    serializer = botocore.serialize.create_serializer("rest-xml")
+
+    def to_xml(configuration: dict[str, Any]) -> bytes:
+        rules = [lifecycle_rule(rule) for rule in configuration.get("Rules", [])]
+        request = {"Bucket": "bucket", "LifecycleConfiguration": {"Rules": rules}}
+        body: bytes = serializer.serialize_to_request(request, operation)["body"]
+        return body
+
+    entry = ("LifecycleConfiguration", to_xml, s3._put_bucket_lifecycle, s3._delete_bucket_lifecycle)
+    _replace(provisioners, "_S3_BUCKET_CONFIGURATIONS", (*provisioners._S3_BUCKET_CONFIGURATIONS, entry))
+
+
+def _add_resource_types(service: BatchService) -> None:
+    handlers = provisioners._RESOURCE_HANDLERS
+    handlers["AWS::Batch::ComputeEnvironment"] = _batch_resource(
+        service, "ComputeEnvironment", "computeEnvironmentName", "computeEnvironmentArn", "ComputeEnvironmentArn"
+    )
+    handlers["AWS::Batch::JobQueue"] = _batch_resource(
+        service, "JobQueue", "jobQueueName", "jobQueueArn", "JobQueueArn"
+    )
+    handlers["AWS::Batch::JobDefinition"] = _job_definition_resource(service)
+    for resource_type, prefix in RECORDED_ONLY.items():
+        handlers.setdefault(resource_type, _recorded_resource(prefix))
+
+
+# Nothing on a laptop would use these: they are accepted, given an id, and shown as recorded only.
+RECORDED_ONLY = {
+    "AWS::EC2::EIP": "eipalloc",
+    "AWS::EC2::NatGateway": "nat",
+    "AWS::EC2::FlowLog": "fl",
+    "AWS::EC2::SecurityGroupIngress": "sgr",
+    "AWS::EC2::SecurityGroupEgress": "sgr",
+}
+
+
+def _recorded_resource(prefix: str) -> dict[str, Any]:
+    def create(_logical_id: str, _properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
+        physical_id = f"{prefix}-{secrets.token_hex(8)}"
+        return physical_id, {"AllocationId": physical_id, "Id": physical_id, "NatGatewayId": physical_id}
+
+    def update(physical_id: str, _old: Any, _new: Any, _stack: str) -> tuple[str, dict[str, str]]:
+        return physical_id, {"AllocationId": physical_id, "Id": physical_id, "NatGatewayId": physical_id}
+
+    return {"create": create, "update": update, "delete": lambda _physical_id, _properties: None}
+
+
+def _batch_resource(service: BatchService, kind: str, name_key: str, arn_key: str, attribute: str) -> dict[str, Any]:
+    """CloudFormation's create, update and delete of a compute environment or a job queue."""
+    update_key = name_key.removesuffix("Name")
+
+    def create(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
+        request = batch_request(properties)
+        request.setdefault(name_key, provisioners._physical_name(stack, logical_id, max_len=128))
+        arn = _call(service, f"Create{kind}", request)[arn_key]
+        return arn, {attribute: arn}
+
+    def update(physical_id: str, _old: Any, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
+        request = batch_request(properties)
+        request.pop(name_key, None)
+        request.pop("type", None)
+        request.pop("tags", None)
+        _call(service, f"Update{kind}", request | {update_key: physical_id})
+        return physical_id, {attribute: physical_id}
+
+    def delete(physical_id: str, _properties: dict[str, Any]) -> None:
+        _call(service, f"Update{kind}", {update_key: physical_id, "state": "DISABLED"})
+        _call(service, f"Delete{kind}", {update_key: physical_id})
+
+    return {"create": create, "update": update, "delete": delete}
+
+
+def _job_definition_resource(service: BatchService) -> dict[str, Any]:
+    """Each change registers a new revision; the old one stays, as `SkipDeregisterOnUpdate` asks."""
+
+    def register(properties: dict[str, Any], name: str) -> tuple[str, dict[str, str]]:
+        request = batch_request(properties) | {"jobDefinitionName": name}
+        arn = _call(service, "RegisterJobDefinition", request)["jobDefinitionArn"]
+        return arn, {"JobDefinitionArn": arn}
+
+    def create(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
+        name = properties.get("JobDefinitionName") or provisioners._physical_name(stack, logical_id, max_len=128)
+        return register(properties, name)
+
+    def update(physical_id: str, _old: Any, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
+        return register(properties, physical_id.rsplit("/", 1)[-1].split(":", maxsplit=1)[0])
+
+    def delete(physical_id: str, _properties: dict[str, Any]) -> None:
+        _call(service, "DeregisterJobDefinition", {"jobDefinition": physical_id})
+
+    return {"create": create, "update": update, "delete": delete}
+
+
+def _call(service: BatchService, action: str, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return service.handle(action, request)
+    except BatchError as error:
+        raise ValueError(f"{action}: {error}") from error
+
+
+# --- ports of the Batch service ---------------------------------------------------------------------------------------
+
+
+class AccountScope:
+    """Runs calls from the Batch service's threads inside the platform's one account and region."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self._account, self._region = account, region
+
+    def _enter(self) -> None:
+        responses.set_request_account_id(self._account)
+        responses.set_request_region(self._region)
+
+    def write_logs(self, group: str, stream: str, events: list[tuple[int, str]]) -> None:
+        """Appends to CloudWatch Logs; the group and the stream are made when they are not there."""
+        self._enter()
+        if group not in cloudwatch_logs._log_groups:
+            cloudwatch_logs._create_log_group({"logGroupName": group})
+        if stream not in cloudwatch_logs._log_groups[group]["streams"]:
+            cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
+        lines = [{"timestamp": stamp, "message": text} for stamp, text in events]
+        cloudwatch_logs._put_log_events({"logGroupName": group, "logStreamName": stream, "logEvents": lines})
+
+    def publish_job_state(self, job: dict[str, Any]) -> None:
+        """Sends Batch's job state change event to EventBridge."""
+        self._enter()
+        entry = {
+            "Source": "aws.batch",
+            "DetailType": "Batch Job State Change",
+            "Detail": json.dumps(job),
+            "Resources": [job["jobArn"]],
+        }
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def _replace(module: Any, name: str, value: Any) -> None:
+    if not hasattr(module, name):
+        raise RuntimeError(f"{module.__name__}.{name} is gone: this version of ministack needs other hooks")
+    setattr(module, name, value)

@@ -1,0 +1,261 @@
+"""Starts, finds and ends the laptop platform of a state directory (`.hpc/` in the project, or `$HPC_STATE_DIR`)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from hpc.local.deploy import DeployError, DeployTarget, deploy
+from hpc.local.emulator import ACCOUNT, EmulatorConfig
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_PORT = 4566
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+# The platform's own processes need room beside the jobs.
+JOB_MEMORY_SHARE = 0.75
+
+
+class PlatformError(Exception):
+    """The platform cannot be started or reached; `exit_code` is 2 (wrong usage) or 3 (cannot be reached)."""
+
+    def __init__(self, message: str, *, exit_code: int = 3) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class PlatformState:
+    """A running platform, as written to `platform.json`; `web_url` is None where no web application is served."""
+
+    pid: int
+    endpoint_url: str
+    web_url: str | None
+    data_dir: str
+    region: str
+    stack_name: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+def state_dir() -> Path:
+    """Where the platform keeps everything: `$HPC_STATE_DIR`, else `.hpc/` in the project."""
+    return Path(os.environ.get("HPC_STATE_DIR") or PROJECT_ROOT / ".hpc").absolute()
+
+
+def running() -> PlatformState | None:
+    """The platform of this state directory if it is up and answers, else None."""
+    directory = state_dir()
+    if not _is_locked(directory / "platform.lock"):
+        return None
+    try:
+        state = PlatformState(**json.loads((directory / "platform.json").read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+    return state if _answers(state.endpoint_url) else None
+
+
+def up(*, port: int | None = None, say: Callable[[str], None]) -> PlatformState:
+    """Starts the platform if it is not up, and deploys what changed; raises PlatformError."""
+    directory = state_dir()
+    _make_directory(directory)
+    with _only_one_at_a_time(directory / "up.lock", say):
+        state = running()
+        if state and port and state.endpoint_url != f"http://127.0.0.1:{port}":
+            raise PlatformError(
+                f"the platform already runs at {state.endpoint_url}, not on port {port}; "
+                "use it as it is, or end it first: hpc down",
+                exit_code=2,
+            )
+        if state is None:
+            state = _start(directory, port, say)
+        if _deploy(directory, state, say):
+            say(f"The platform is up at {state.endpoint_url}")
+        return state
+
+
+def down(*, say: Callable[[str], None]) -> bool:
+    """Ends the platform, keeping its data; False when none was running."""
+    directory = state_dir()
+    if not _is_locked(directory / "platform.lock"):
+        return False
+    state = PlatformState(**json.loads((directory / "platform.json").read_text()))
+    say(f"Ending the platform at {state.endpoint_url}")
+    os.kill(state.pid, signal.SIGTERM)
+    if not _wait(lambda: not _is_locked(directory / "platform.lock"), STOP_TIMEOUT_S):
+        raise PlatformError(f"process {state.pid} did not end within {STOP_TIMEOUT_S} s; look at it, or kill it")
+    (directory / "platform.json").unlink(missing_ok=True)
+    return True
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        for path in (directory, directory / "logs", directory / "tmp", directory / "jobs"):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise PlatformError(
+            f"the state directory {directory} cannot be made: {error.strerror}; "
+            "set HPC_STATE_DIR to a folder that you may write",
+            exit_code=2,
+        ) from error
+
+
+def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> PlatformState:
+    config_file = directory / "emulator.json"
+    config = _configuration(directory, config_file, port)
+    _refuse_taken_port(config.port)
+    config.save(config_file)
+    for leftover in (directory / "tmp").iterdir():
+        shutil.rmtree(leftover, ignore_errors=True)
+    log_file = directory / "logs" / "platform.log"
+    say(f"Starting the platform at {config.endpoint_url}")
+    with log_file.open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hpc.local.emulator", str(config_file)],
+            cwd=PROJECT_ROOT,
+            env=_emulator_environment(directory),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    if not _wait(lambda: process.poll() is not None or _answers(config.endpoint_url), START_TIMEOUT_S):
+        process.terminate()
+        raise PlatformError(f"the platform did not answer within {START_TIMEOUT_S} s; its log: {log_file}")
+    if process.poll() is not None:
+        tail = "".join(log_file.read_text().splitlines(keepends=True)[-15:])
+        raise PlatformError(f"the platform ended at once; the end of its log {log_file}:\n{tail}")
+    state = PlatformState(
+        pid=process.pid,
+        endpoint_url=config.endpoint_url,
+        web_url=None,
+        data_dir=str(directory),
+        region=config.region,
+        stack_name=f"Production-{_user_name()}",
+        access_key_id=config.access_key_id,
+        secret_access_key=config.secret_access_key,
+    )
+    _write_private(directory / "platform.json", json.dumps(asdict(state)))
+    return state
+
+
+def _configuration(directory: Path, config_file: Path, port: int | None) -> EmulatorConfig:
+    """The last configuration goes on (its keys are in the kept state); port and region may change."""
+    last = EmulatorConfig.load(config_file) if config_file.is_file() else None
+    return EmulatorConfig(
+        state_dir=str(directory),
+        project_root=str(PROJECT_ROOT),
+        port=port or (last.port if last else DEFAULT_PORT),
+        region=os.environ.get("Region") or "us-east-1",  # noqa: SIM112 -- the setting's name
+        access_key_id=last.access_key_id if last else "AKIA" + secrets.token_hex(8).upper(),
+        secret_access_key=last.secret_access_key if last else secrets.token_urlsafe(30),
+        vcpus=os.cpu_count() or 1,
+        memory_mib=int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20 * JOB_MEMORY_SHARE),
+    )
+
+
+def _emulator_environment(directory: Path) -> dict[str, str]:
+    """A clean environment: Lambda workers inherit it, and they must see nothing of the person's shell."""
+    return {
+        "HOME": str(directory / "tmp"),
+        "LANG": "C.UTF-8",
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(directory / "tmp"),
+    }
+
+
+def _deploy(directory: Path, state: PlatformState, say: Callable[[str], None]) -> bool:
+    target = DeployTarget(
+        project_root=PROJECT_ROOT,
+        state_dir=directory,
+        endpoint_url=state.endpoint_url,
+        region=state.region,
+        account=ACCOUNT,
+        access_key_id=state.access_key_id,
+        secret_access_key=state.secret_access_key,
+        user_name=state.stack_name.removeprefix("Production-"),
+    )
+    try:
+        return deploy(target, say=say)
+    except DeployError as error:
+        raise PlatformError(str(error)) from error
+
+
+def _user_name() -> str:
+    """`UserName` names the stack on AWS; a laptop has one user and needs none."""
+    return (os.environ.get("UserName") or "local").lower()  # noqa: SIM112 -- the setting's name
+
+
+def _refuse_taken_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PlatformError(
+                f"port {port} of 127.0.0.1 is taken by another program ({error.strerror}); "
+                f"choose a free one: hpc up --port {port + 1}",
+                exit_code=2,
+            ) from error
+
+
+def _answers(endpoint_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{endpoint_url}/_ministack/health", timeout=5) as answer:  # noqa: S310 -- ours
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextmanager
+def _only_one_at_a_time(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another `hpc up` is at work; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+def _write_private(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".tmp")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    temporary.replace(path)
