@@ -81,7 +81,7 @@ def deploy(target: DeployTarget, *, say: Callable[[str], None]) -> bool:
         say("Preparing the account for the CDK (cdk bootstrap)")
         _cdk(target, "bootstrap", f"aws://{target.account}/{target.region}")
     say(f"Deploying {target.stack_name} (cdk deploy)")
-    _cdk(target, "deploy", target.stack_name, "--require-approval", "never", "--exclusively")
+    _cdk(target, "deploy", target.stack_name, "--require-approval", "never", "--progress", "events")
     digest_file.write_text(digest + "\n")
     return True
 
@@ -135,8 +135,6 @@ def _cdk(target: DeployTarget, *arguments: str) -> None:
         "--no-notices",
         "--no-color",
         "--ci",
-        "--progress",
-        "events",
     ]
     target.log_file.parent.mkdir(parents=True, exist_ok=True)
     with target.log_file.open("a") as log:

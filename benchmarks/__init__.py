@@ -1,0 +1,1 @@
+"""Measured comparisons, printed as ratios within one run. Timings are never asserted in tests."""

@@ -1,0 +1,222 @@
+"""Decides which job runs when, and takes every job to its end.
+
+Order: queues by priority, highest first; within a queue, and between queues of one priority, first come, first served.
+A job that waits for room on the laptop lets nobody pass, so that a large one is not starved by small ones. A job that
+waits for its compute environments, or can never run in them, blocks only its own queue.
+"""
+
+import heapq
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from hpc.local.batch import job_views, resources
+from hpc.local.batch.arns import Arns
+from hpc.local.batch.attempt import AttemptOutcome, AttemptRequest, AttemptRunner
+from hpc.local.batch.blocked import BlockedJobs
+from hpc.local.batch.capacity import Capacity, is_too_large
+from hpc.local.batch.compute_environments import ComputeEnvironments
+from hpc.local.batch.events import StateChanges
+from hpc.local.batch.job_queues import JobQueues
+from hpc.local.batch.job_store import JobStore
+from hpc.local.batch.model import FAILED, RUNNABLE, RUNNING, STARTING, SUCCEEDED, Attempt, Job, Placement
+from hpc.local.batch.submission import command_line
+
+_LOG = logging.getLogger(__name__)
+
+PLATFORM_STOPPED = "The platform was stopped"
+
+
+class Scheduler:
+    """All changes of jobs go through it; every public method but `stop` wants the service's lock to be held."""
+
+    def __init__(
+        self,
+        *,
+        lock: threading.RLock,
+        arns: Arns,
+        capacity: Capacity,
+        environments: ComputeEnvironments,
+        queues: JobQueues,
+        store: JobStore,
+        runner: AttemptRunner,
+        changes: StateChanges,
+        default_log_group: str,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._lock = lock
+        self._arns = arns
+        self._capacity = capacity
+        self._environments = environments
+        self._queues = queues
+        self._store = store
+        self._runner = runner
+        self._changes = changes
+        self._default_log_group = default_log_group
+        self._now_ms = now_ms
+        self._waiting: dict[str, list[tuple[int, Job]]] = {}
+        self._running: dict[str, tuple[threading.Thread, threading.Event]] = {}
+        self._blocked = BlockedJobs(lock, self.cancel_blocked)
+        self.is_stopping = False
+
+    def submit(self, job: Job) -> None:
+        """Takes a new job; without dependencies it is RUNNABLE at once."""
+        self._store.add(job)
+        self._wait_in_queue(job)
+        self.place()
+
+    def place(self) -> None:
+        """Starts what fits now; called whenever a job, a queue or an environment has changed."""
+        while not self.is_stopping and (chosen := self._next()) is not None:
+            self._start(*chosen)
+
+    def end(self, job: Job, reason: str) -> None:
+        """Ends a job for somebody: one that has not started fails at once, a running one gets SIGTERM."""
+        self.end_all([job], reason)
+        self.place()
+
+    def end_all(self, jobs: list[Job], reason: str) -> None:
+        """Ends jobs as `end` does, and starts none in their place."""
+        for job in jobs:
+            if job.current is not None:
+                job.stop_reason = job.stop_reason or reason
+                self._running[job.job_id][1].set()
+            elif not job.is_final:
+                self._finish(job, FAILED, reason)
+
+    def cancel_blocked(self, job_id: str) -> None:
+        """What a queue's time limit does to a job that still blocks the queue."""
+        job = self._store.get(job_id)
+        if job is not None and job.status == RUNNABLE and job.status_reason == BlockedJobs.STATUS_REASON:
+            job.is_cancelled = True
+            self.end(job, BlockedJobs.CANCEL_REASON)
+
+    def stop(self, timeout_s: float) -> None:
+        """Ends all jobs and waits for the running ones; nothing starts any more. The lock must not be held."""
+        with self._lock:
+            self.is_stopping = True
+            self._blocked.close()
+            threads = [thread for thread, _ in self._running.values()]
+            self.end_all([job for job in self._store.all() if not job.is_final], PLATFORM_STOPPED)
+        for thread in threads:
+            thread.join(timeout_s)
+            if thread.is_alive():
+                _LOG.error("%s did not end within %s s", thread.name, timeout_s)
+
+    def _wait_in_queue(self, job: Job) -> None:
+        job.status_reason = None
+        self._move(job, RUNNABLE)
+        heapq.heappush(self._waiting.setdefault(job.queue_arn, []), (job.sequence, job))
+
+    def _next(self) -> tuple[Job, Placement] | None:
+        """The job that starts now and where; None when the one whose turn it is does not fit, or none waits."""
+        heads = [job for job in map(self._head, list(self._waiting)) if job is not None]
+        heads.sort(key=lambda job: (-int(self._queues.records[job.queue_arn]["priority"]), job.sequence))
+        for job in heads:
+            queue = self._queues.records[job.queue_arn]
+            environments = [
+                self._environments.records[entry["computeEnvironment"]] for entry in queue["computeEnvironmentOrder"]
+            ]
+            asked = resources.parse(job_views.requirements(job), fargate=job.on_fargate)
+            placement = self._capacity.place(asked, environments)
+            if placement is not None:
+                job.status_reason = None
+                return (job, placement) if self._capacity.fits(placement) else None
+            if is_too_large(asked, environments):
+                job.status_reason = BlockedJobs.STATUS_REASON
+                self._blocked.watch(job.job_id, queue)
+        return None
+
+    def _head(self, queue_arn: str) -> Job | None:
+        waiting = self._waiting[queue_arn]
+        while waiting and waiting[0][1].status != RUNNABLE:
+            heapq.heappop(waiting)
+        if not waiting:
+            del self._waiting[queue_arn]
+            return None
+        return waiting[0][1]
+
+    def _start(self, job: Job, placement: Placement) -> None:
+        heapq.heappop(self._waiting[job.queue_arn])
+        self._capacity.take(placement)
+        job.current = self._new_attempt(job, placement)
+        self._move(job, STARTING)
+        request = self._request(job, job.current, placement)
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=self._run, args=(job, request, placement, stop), name=f"batch-{job.name}", daemon=True
+        )
+        self._running[job.job_id] = (thread, stop)
+        thread.start()
+
+    def _run(self, job: Job, request: AttemptRequest, placement: Placement, stop: threading.Event) -> None:
+        outcome = self._runner.run(request, stop=stop, on_running=lambda: self._mark_running(job))
+        with self._lock:
+            del self._running[job.job_id]
+            self._capacity.give_back(placement)
+            self._end_attempt(job, outcome)
+            self.place()
+
+    def _mark_running(self, job: Job) -> None:
+        with self._lock:
+            if job.current is not None:
+                job.started_at = job.current.started_at = self._now_ms()
+            self._move(job, RUNNING)
+
+    def _end_attempt(self, job: Job, outcome: AttemptOutcome) -> None:
+        attempt, job.current = job.current, None
+        if attempt is None:
+            raise RuntimeError(f"job {job.job_id} has no attempt to end")
+        succeeded = outcome.exit_code == 0 and not outcome.is_last
+        status_reason = outcome.status_reason if succeeded else job.stop_reason or outcome.status_reason
+        attempt.stopped_at = self._now_ms()
+        attempt.exit_code, attempt.reason, attempt.status_reason = outcome.exit_code, outcome.reason, status_reason
+        job.attempts.append(attempt)
+        if succeeded:
+            self._finish(job, SUCCEEDED, status_reason)
+            return
+        is_last = outcome.is_last or job.stop_reason is not None
+        if not is_last and job.retry.retries(len(job.attempts), outcome.exit_code, outcome.reason, status_reason):
+            self._wait_in_queue(job)
+            return
+        self._finish(job, FAILED, status_reason)
+
+    def _finish(self, job: Job, status: str, reason: str) -> None:
+        job.status_reason = reason
+        job.stopped_at = self._now_ms()
+        self._blocked.forget(job.job_id)
+        self._move(job, status)
+
+    def _move(self, job: Job, status: str) -> None:
+        self._store.move(job, status)
+        self._changes.publish(job_views.event_detail(job))
+
+    def _new_attempt(self, job: Job, placement: Placement) -> Attempt:
+        """Source: https://docs.aws.amazon.com/batch/latest/userguide/using_awslogs.html"""
+        task_id = secrets.token_hex(16)
+        options: dict[str, Any] = job.definition["containerProperties"].get("logConfiguration", {}).get("options") or {}
+        prefix = options.get("awslogs-stream-prefix") or job.definition["jobDefinitionName"]
+        return Attempt(
+            task_arn=self._arns.ecs("task", f"AWSBatch-{placement.environment_name}/{task_id}"),
+            log_group=options.get("awslogs-group") or self._default_log_group,
+            log_stream=f"{prefix}/default/{task_id}",
+        )
+
+    def _request(self, job: Job, attempt: Attempt, placement: Placement) -> AttemptRequest:
+        container = job.definition["containerProperties"]
+        return AttemptRequest(
+            job_id=job.job_id,
+            job_name=job.name,
+            attempt=len(job.attempts) + 1,
+            image=container["image"],
+            command=tuple(command_line(job)),
+            environment=job_views.environment(job),
+            job_role_arn=container.get("jobRoleArn"),
+            timeout_s=job.timeout_s,
+            queue_name=self._queues.records[job.queue_arn]["jobQueueName"],
+            compute_environment_name=placement.environment_name,
+            log_group=attempt.log_group,
+            log_stream=attempt.log_stream,
+        )

@@ -1,0 +1,66 @@
+"""Check_Output: compares what lies in S3 with what must lie there, and words the notification.
+
+It needs one listing a prefix and the consolidated records of the split and the merges, never the data. The rules are in
+comparison.py, the words in notification.py. A call that comes twice writes the same reasons under the same key.
+"""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from check_event import CheckEvent
+from comparison import Snapshot, judge
+from notification import answer, reasons_document
+from run_records import RecordError
+
+# S3 asks clients to retry its 503 Slow Down with backoff; the state machine does not retry this function's own errors.
+S3_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 8})
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001  Lambda passes both
+    """Judge the run's try, write all reasons to S3, return the status, the first reasons and the mail.
+
+    Raises EventError, and ClientError when S3 refuses a listing or the reasons: then nothing was checked.
+    """
+    request = CheckEvent.parse(event)
+    s3 = boto3.client("s3", config=S3_RETRIES)
+    verdict = judge(request, take_snapshot(s3, request))
+    s3.put_object(
+        Bucket=request.bucket,
+        Key=request.reasons_key,
+        Body=reasons_document(request, verdict),
+        ContentType="application/json",
+    )
+    return answer(request, verdict)
+
+
+def take_snapshot(s3: Any, request: CheckEvent) -> Snapshot:
+    """Sizes of all objects under the run's prefixes, and the record of the split and of each merge.
+
+    Lists before it reads: S3 answers 403 instead of 404 for a missing key when the caller may list only some prefixes.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    sizes: dict[str, int] = {}
+    for prefix in request.prefixes:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=request.bucket, Prefix=prefix):
+            sizes.update((entry["Key"], entry["Size"]) for entry in page.get("Contents", []))
+    records = {}
+    for state in (request.split_state, *(branch.merge_state for branch in request.branches)):
+        # A record wins over a failure record, which may be of an earlier try.
+        key = next((k for k in (request.record_key(state), request.failure_key(state)) if k in sizes), None)
+        if key:
+            records[key] = read(s3, request.bucket, key)
+    return Snapshot(sizes, records)
+
+
+def read(s3: Any, bucket: str, key: str) -> bytes | RecordError:
+    """Text of a record, or why it could not be read: one unreadable record does not hide what the others say."""
+    try:
+        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        # Refused or archived stays so; a fault of S3 passes, and a deleted record is written again.
+        permanent = error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        code = error.response["Error"]["Code"]
+        return RecordError(f"found {code} when it was read, expected a record", permanent=permanent)
+    return body

@@ -1,0 +1,166 @@
+"""What the split and the merges recorded, read strictly: what does not fit the job contract is an error."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+KINDS = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class RecordError(Exception):
+    """A record cannot be read, or is not what its job must write; `permanent` when another try would not help."""
+
+    def __init__(self, message: str, *, permanent: bool = True) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Size of an object. `lines` counts a last line without a terminator; a terminator is LF (1 byte) or CRLF (2)."""
+
+    bytes: int
+    lines: int
+    terminator_bytes: int
+
+    def repeated(self, times: int) -> "Measure":
+        """The same lines with each line's text `times` times in a row before its one terminator."""
+        return Measure(times * self.bytes - (times - 1) * self.terminator_bytes, self.lines, self.terminator_bytes)
+
+
+def total(measures: Iterable[Measure]) -> Measure:
+    """Size of the objects joined; only the last of them may end without a terminator."""
+    parts = list(measures)
+    return Measure(sum(p.bytes for p in parts), sum(p.lines for p in parts), sum(p.terminator_bytes for p in parts))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard as the split wrote it."""
+
+    name: str
+    measure: Measure
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SplitRecord:
+    """The input as the split read it, and its shards in input order."""
+
+    input_key: str
+    input: Measure
+    shards: tuple[Shard, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A branch's output of one shard, as its job recorded it and the merge consolidated it."""
+
+    index: int
+    shard: str
+    key: str
+    measure: Measure
+    source_sha256: str
+
+
+@dataclass(frozen=True)
+class MergeRecord:
+    """The merged object, and the outputs it was joined from, in order."""
+
+    key: str
+    merged: Measure
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class MissingShard:
+    """A shard that a merge did not find done, with its job's own reason."""
+
+    shard: str
+    reason: str
+    permanent: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a split or a merge failed; `missing` when a merge failed for want of shards."""
+
+    reason: str
+    permanent: bool
+    missing: tuple[MissingShard, ...]
+
+
+def parse_split(text: bytes, run_id: str) -> SplitRecord:
+    """Raises RecordError, which says the field, what was found and what was expected."""
+    node = document(text, run_id)
+    source = value(node, "input", dict)
+    shards = tuple(
+        Shard(value(shard, "name", str), measure(shard), sha256(shard, "sha256"))
+        for shard in value(node, "shards", list)
+    )
+    return SplitRecord(input_key=value(source, "key", str), input=measure(source), shards=shards)
+
+
+def parse_merge(text: bytes, run_id: str) -> MergeRecord:
+    """Raises RecordError, which says the field, what was found and what was expected."""
+    node = document(text, run_id)
+    merged = value(node, "merged", dict)
+    outputs = tuple(
+        Output(
+            index=value(output, "index", int),
+            shard=value(output, "shard", str),
+            key=value(output, "key", str),
+            measure=measure(output),
+            source_sha256=sha256(output, "source_sha256"),
+        )
+        for output in value(node, "shards", list)
+    )
+    return MergeRecord(key=value(merged, "key", str), merged=measure(merged), outputs=outputs)
+
+
+def parse_failure(text: bytes, run_id: str) -> Failure:
+    """Raises RecordError, which says the field, what was found and what was expected."""
+    node = document(text, run_id)
+    missing = tuple(
+        MissingShard(value(shard, "shard", str), value(shard, "reason", str), value(shard, "permanent", bool))
+        for shard in (value(node, "missing", list) if "missing" in node else [])
+    )
+    return Failure(value(node, "reason", str), value(node, "permanent", bool), missing)
+
+
+def document(text: bytes, run_id: str) -> dict[str, Any]:
+    try:
+        node = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"found text that is not JSON ({error}), expected a record") from error
+    found = value(node, "run_id", str)
+    if found != run_id:
+        raise RecordError(f"field run_id: found {found!r:.100}, expected {run_id!r}")
+    return dict(node)
+
+
+def measure(node: Any) -> Measure:
+    size = Measure(value(node, "bytes", int), value(node, "lines", int), value(node, "terminator_bytes", int))
+    if min(size.bytes, size.lines, size.terminator_bytes) < 0:
+        raise RecordError(f"found {size}, expected no negative number")
+    return size
+
+
+def sha256(node: Any, name: str) -> str:
+    found = value(node, name, str)
+    if not SHA256.fullmatch(found):
+        raise RecordError(f"field {name}: found {found!r:.100}, expected 64 hexadecimal digits")
+    return found
+
+
+def value(node: Any, name: str, kind: type[T]) -> T:
+    """Value of a field that must be of exactly this type; raises RecordError."""
+    found = node.get(name) if isinstance(node, dict) else None
+    if type(found) is not kind:  # a bool is an int to isinstance
+        raise RecordError(f"field {name}: found {found!r:.100}, expected {KINDS[kind]}")
+    return found
