@@ -53,13 +53,13 @@ class ComputeEnvironments:
         """UpdateComputeEnvironment; running jobs go on."""
         check_fields("UpdateComputeEnvironment", request)
         record = self.find(required_text(request, "computeEnvironment"))
+        kept = ("serviceRole", "updatePolicy", "context", "ecsSettings")
+        changes = {key: copied(request[key]) for key in kept if request.get(key)}
         if request.get("computeResources"):
-            record["computeResources"] = self._resources(request["computeResources"], record["computeResources"])
+            changes["computeResources"] = self._resources(request["computeResources"], record["computeResources"])
         if request.get("state"):
-            record["state"] = choice(request["state"], "state", _STATES)
-        for key in ("serviceRole", "updatePolicy", "context", "ecsSettings"):
-            if request.get(key):
-                record[key] = copied(request[key])
+            changes["state"] = choice(request["state"], "state", _STATES)
+        record.update(changes)
         return {key: record[key] for key in ("computeEnvironmentName", "computeEnvironmentArn")}
 
     def describe(self, request: Record) -> Record:

@@ -10,7 +10,7 @@ class BatchConfig:
 
     `vcpus` and `memory_mib` are shared by all jobs that run at the same time. A job that asks for more than that takes
     the whole laptop (it runs alone) instead of waiting forever: the same definition that asks for 64 vCPUs on AWS can
-    be tried here.
+    be tried here. Both are counted, not enforced: a process may use more than its job asked for.
     """
 
     vcpus: int

@@ -1,10 +1,11 @@
 """Jobs and their attempts."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from hpc.local.batch.resources import Resources
 from hpc.local.batch.retry import RetryStrategy
+from hpc.local.batch.values import copied
 
 SUBMITTED, RUNNABLE, STARTING, RUNNING = "SUBMITTED", "RUNNABLE", "STARTING", "RUNNING"
 SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
@@ -88,9 +89,12 @@ class Placement:
 
 
 def to_json(job: Job) -> dict[str, Any]:
-    """The job as JSON data, its definition by ARN."""
-    own = {name: getattr(job, name) for name in _PLAIN}
-    return {**own, "definition": job.definition["jobDefinitionArn"], "attempts": [asdict(a) for a in job.attempts]}
+    """The job as JSON data that shares nothing changeable with it, its definition by ARN."""
+    return {
+        **{name: copied(getattr(job, name)) for name in _PLAIN},
+        "definition": job.definition["jobDefinitionArn"],
+        "attempts": [{name: getattr(attempt, name) for name in Attempt.__slots__} for attempt in job.attempts],
+    }
 
 
 def from_json(data: dict[str, Any], definition: dict[str, Any]) -> Job:

@@ -67,7 +67,10 @@ def run_process(
         try:
             on_started()
             while watch.is_running():
-                output.read(_TICK_S) if output.is_open else watch.sleep(_TICK_S)
+                if output.is_open:
+                    output.read(_TICK_S)
+                else:
+                    watch.sleep(_TICK_S)
                 on_tick()
                 watch.end_if_due()
         finally:

@@ -129,14 +129,12 @@ class BatchService:
     def snapshot(self) -> Record:
         """Everything that a later service needs to go on, as JSON data."""
         with self._lock:
-            return copied(
-                {
-                    "compute_environments": self.environments.records,
-                    "job_queues": self.queues.records,
-                    "job_definitions": self.definitions.revisions,
-                    "jobs": [model.to_json(job) for job in self._store.all()],
-                }
-            )
+            return {
+                "compute_environments": copied(self.environments.records),
+                "job_queues": copied(self.queues.records),
+                "job_definitions": copied(self.definitions.revisions),
+                "jobs": [model.to_json(job) for job in self._store.all()],
+            }
 
     def restore(self, data: Record) -> None:
         """Takes over a snapshot, once, before the first call. Jobs that were not final in it have FAILED.

@@ -32,7 +32,8 @@ def end_processes_with(variable: str, value: str) -> int:
 def _own_processes() -> list[int]:
     if not _PROC.is_dir():
         return []
-    return [int(name) for name in os.listdir(_PROC) if name.isdecimal() and int(name) != os.getpid()]  # noqa: PTH208 (a listing of /proc for each attempt: names are all it needs)
+    pids = (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal())
+    return [pid for pid in pids if pid != os.getpid()]
 
 
 def _environment(pid: int) -> bytes:

@@ -1,0 +1,1 @@
+"""The platform's building blocks: one capability a module, wired together by the stacks."""

@@ -1,0 +1,94 @@
+"""Reads an S3 object from its beginning to its end, whatever happens to the connection."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+from hpc_job.errors import JobError
+from hpc_job.s3 import reading
+from hpc_job.text import CHUNK_BYTES
+
+# Seconds before each try to go on reading after a lost connection; a try that brings data starts from the first again.
+RESUME_AFTER_S = (0.5, 1, 2, 4, 8, 16, 32)
+
+
+class ObjectReader:
+    """One version of one object, opened at once; `name` says in messages what the object is to the job.
+
+    Raises InputError when the object is missing, denied or archived, JobError for what may pass.
+    """
+
+    def __init__(self, client: Any, bucket: str, key: str, name: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._key = key
+        self.name = name
+        self.uri = f"s3://{bucket}/{key}"
+        with reading(bucket, key, name):
+            response = client.get_object(Bucket=bucket, Key=key)
+        self.etag: str = response["ETag"]
+        self.bytes: int = response["ContentLength"]
+        self._body = response["Body"]
+
+    def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """The whole object once, in chunks of at most `chunk_bytes`.
+
+        A lost connection is taken up again where it broke, only on the same version. Raises JobError when it was
+        changed in the meantime, or when it cannot be reached any more.
+        """
+        position = 0
+        tries = 0
+        while position < self.bytes:
+            try:
+                for chunk in self._body.iter_chunks(chunk_bytes):
+                    position += len(chunk)
+                    tries = 0
+                    yield chunk
+                break
+            except (HTTPClientError, IncompleteReadError) as error:
+                if tries == len(RESUME_AFTER_S):
+                    raise JobError(f"{self.name} {self.uri}: connection lost at byte {position}: {error}") from error
+                time.sleep(RESUME_AFTER_S[tries])
+                tries += 1
+                self._reopen(position)
+        self._body.close()
+        if position != self.bytes:
+            raise JobError(f"{self.name} {self.uri}: found {position} bytes, expected {self.bytes}")
+
+    def read(self) -> bytes:
+        """The whole object, for those known to be small."""
+        return b"".join(self.chunks())
+
+    def check_unchanged(self) -> None:
+        """Raises JobError when the object is no longer the version that was read."""
+        with reading(self._bucket, self._key, self.name):
+            self._client.head_object(Bucket=self._bucket, Key=self._key, IfMatch=self.etag)
+
+    def _reopen(self, position: int) -> None:
+        self._body.close()
+        if position == self.bytes:
+            return
+        with reading(self._bucket, self._key, self.name):
+            response = self._client.get_object(
+                Bucket=self._bucket, Key=self._key, IfMatch=self.etag, Range=f"bytes={position}-"
+            )
+        self._body = response["Body"]
+
+
+def read_json(client: Any, bucket: str, key: str, name: str) -> dict[str, Any]:
+    """A small JSON object; raises JobError when it is something else, and what ObjectReader raises."""
+    reader = ObjectReader(client, bucket, key, name)
+    try:
+        document = json.loads(reader.read())
+    except ValueError as error:
+        raise JobError(
+            f"{name} s3://{bucket}/{key}: found text that is not JSON ({error}), expected a record"
+        ) from error
+    if not isinstance(document, dict):
+        raise JobError(f"{name} {reader.uri}: found a JSON {type(document).__name__}, expected a record")
+    return document

@@ -1,0 +1,36 @@
+"""What a job leaves behind about itself: a record when its output is complete, or why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hpc_job.environment import Job, now
+from hpc_job.errors import InputError
+from hpc_job.object_writer import put_json
+
+
+def common_fields(job: Job) -> dict[str, Any]:
+    """The fields that every record has."""
+    return {
+        "run_id": job.run_id,
+        "state": job.state,
+        "job_id": job.job_id,
+        "attempt": job.attempt,
+        "image": job.image,
+        "started_at": job.started_at,
+        "stopped_at": now(),
+    }
+
+
+def write_record(client: Any, job: Job, fields: Mapping[str, Any]) -> None:
+    """Says that the job's output is complete; whoever lists the record relies on that."""
+    document = common_fields(job) | dict(fields)
+    put_json(client, job.output_bucket, job.record_key, document, intermediate=job.does_a_shard)
+
+
+def write_failure(client: Any, job: Job, exit_code: int, reason: str, details: Mapping[str, Any]) -> None:
+    """Says why the job failed; a record of a later success wins over it."""
+    outcome = {"exit_code": exit_code, "permanent": exit_code == InputError.exit_code, "reason": reason}
+    document = common_fields(job) | outcome | dict(details)
+    put_json(client, job.output_bucket, job.failure_key, document, intermediate=job.does_a_shard)

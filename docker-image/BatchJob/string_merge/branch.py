@@ -1,0 +1,171 @@
+"""A branch of the run: its shards as the split recorded them, their outputs, and what is missing of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpc_job.environment import SPLIT_STATE, Job
+from hpc_job.errors import InputError, JobError
+from hpc_job.object_reader import read_json
+from hpc_job.s3 import reading
+
+from string_merge.in_order import in_order
+
+RECORDS_AT_ONCE = 16
+NO_RECORD = "no record: the job did not finish (its log tells why)"
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One branch's state, the prefix of its outputs, and how many times each line's text is in them."""
+
+    state: str
+    prefix: str
+    copies: int
+
+    def output_key(self, job: Job, shard: str) -> str:
+        return job.key(f"{self.prefix}_{shard}", state=self.state)
+
+
+BRANCHES = {
+    branch.state: branch
+    for branch in (
+        Branch(state="String_Repeat", prefix="repeat", copies=2),
+        Branch(state="String_Reverse", prefix="reverse", copies=1),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard as the split wrote it; `lines` counts a last one without a terminator."""
+
+    index: int
+    name: str
+    bytes: int
+    lines: int
+    terminator_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a branch made of a shard, as its job recorded it."""
+
+    index: int
+    shard: str
+    key: str
+    bytes: int
+    lines: int
+    terminator_bytes: int
+    sha256: str
+    source_sha256: str
+
+
+def read_branch(environment: Mapping[str, str]) -> Branch:
+    """Raises InputError when SHARD_STATE names no branch."""
+    state = environment.get("SHARD_STATE", "")
+    if state not in BRANCHES:
+        raise InputError(f"SHARD_STATE: found {state!r:.200}, expected {' or '.join(BRANCHES)}")
+    return BRANCHES[state]
+
+
+def read_shards(client: Any, job: Job) -> list[Shard]:
+    """The shards in input order, from the split's record; raises JobError or InputError when it cannot be read."""
+    key = job.state_record_key(SPLIT_STATE)
+    record = read_json(client, job.output_bucket, key, "the split's record")
+    uri = f"s3://{job.output_bucket}/{key}"
+    shards = record.get("shards")
+    if not isinstance(shards, list):
+        raise JobError(f"the split's record {uri}: found shards {shards!r:.200}, expected a list")
+    return [
+        Shard(
+            index=index,
+            name=field(shard, "name", str, uri),
+            bytes=field(shard, "bytes", int, uri),
+            lines=field(shard, "lines", int, uri),
+            terminator_bytes=field(shard, "terminator_bytes", int, uri),
+            sha256=field(shard, "sha256", str, uri),
+        )
+        for index, shard in enumerate(shards)
+    ]
+
+
+def read_outputs(client: Any, job: Job, branch: Branch, shards: Iterable[Shard]) -> list[Output]:
+    """The outputs in input order, each of them what its shard must have become.
+
+    Raises JobError that names all missing shards (InputError when another try can help none of them), or the first
+    whose record does not fit the split's.
+    """
+    shards = list(shards)
+    prefix = job.records_prefix(branch.state)
+    present = list_keys(client, job.output_bucket, prefix)
+    absent = [shard for shard in shards if f"{prefix}{shard.name}.json" not in present]
+    if absent:
+        raise missing_shards(client, job, branch, absent, present)
+
+    def read_output(shard: Shard) -> Output:
+        key = f"{prefix}{shard.name}.json"
+        record = read_json(client, job.output_bucket, key, f"record of shard {shard.name}")
+        return checked_output(job, branch, shard, record, f"s3://{job.output_bucket}/{key}")
+
+    return list(in_order(read_output, shards, threads=RECORDS_AT_ONCE))
+
+
+def checked_output(job: Job, branch: Branch, shard: Shard, record: Mapping[str, Any], uri: str) -> Output:
+    """A shard's output; raises JobError that names the shard when the record is not of what the shard must become."""
+    expected: dict[str, Any] = {
+        "index": shard.index,
+        "shard": shard.name,
+        "key": branch.output_key(job, shard.name),
+        "bytes": branch.copies * shard.bytes - (branch.copies - 1) * shard.terminator_bytes,
+        "lines": shard.lines,
+        "terminator_bytes": shard.terminator_bytes,
+        "source_sha256": shard.sha256,
+    }
+    for name, value in expected.items():
+        if record.get(name) != value:
+            raise JobError(
+                f"shard {shard.name} of {branch.state}: found {name} {record.get(name)!r:.200} in its record {uri}, "
+                f"expected {value!r:.200}; start a new run of this project"
+            )
+    return Output(sha256=field(record, "sha256", str, uri), **expected)
+
+
+def missing_shards(client: Any, job: Job, branch: Branch, absent: list[Shard], present: set[str]) -> JobError:
+    """Why each missing shard is missing; permanent when all of them are."""
+    prefix = job.records_prefix(branch.state)
+
+    def explain(shard: Shard) -> dict[str, Any]:
+        key = f"{prefix}{shard.name}.failed.json"
+        reason, permanent = NO_RECORD, False
+        if key in present:
+            failure = read_json(client, job.output_bucket, key, f"failure record of shard {shard.name}")
+            reason, permanent = str(failure.get("reason", NO_RECORD)), failure.get("permanent") is True
+        return {"index": shard.index, "shard": shard.name, "reason": reason, "permanent": permanent}
+
+    missing = list(in_order(explain, absent, threads=RECORDS_AT_ONCE))
+    first = missing[0]
+    kind = InputError if all(shard["permanent"] for shard in missing) else JobError
+    return kind(
+        f"{branch.state}: found no output of {len(missing)} of its shards, expected all of them; "
+        f"the first is {first['shard']}: {first['reason']}",
+        details={"missing": missing},
+    )
+
+
+def list_keys(client: Any, bucket: str, prefix: str) -> set[str]:
+    """All keys under a prefix; raises JobError or InputError."""
+    with reading(bucket, prefix, "the branch's records"):
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+
+
+def field(node: Any, name: str, kind: type[Any], uri: str) -> Any:
+    """A field of a record that must be of this type; raises JobError."""
+    found = node.get(name) if isinstance(node, dict) else None
+    if type(found) is not kind:  # a bool is an int to isinstance
+        raise JobError(f"record {uri}: found {name} {found!r:.200}, expected a {kind.__name__}")
+    return found

@@ -1,0 +1,82 @@
+"""Ends a run: its execution, its jobs, its row, its lease. In this order, and as often as one likes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from hpc.connection import Connection, error_code
+from hpc.errors import HpcError
+from hpc.jobs import unfinished_jobs
+from hpc.lease import Lease
+from hpc.runs import Run, Runs
+from hpc.stack import Stack
+from hpc.wording import plural
+
+REASON = "cancelled by hpc cancel"
+# A job gets 30 s between SIGTERM and SIGKILL, and Batch takes its time to notice.
+WAIT_FOR_JOBS_S = 300.0
+_POLL_S = 1.0
+# What Step Functions says to a StopExecution that comes too late.
+_NOT_GOING = frozenset({"ExecutionDoesNotExist", "ValidationException"})
+
+
+def cancel(
+    connection: Connection,
+    stack: Stack,
+    run_id: str,
+    *,
+    say: Callable[[str], None],
+    wait_s: float = WAIT_FOR_JOBS_S,
+    poll_s: float = _POLL_S,
+) -> Run:
+    """The run as it is afterwards: CANCELLED, or how it had ended before.
+
+    Cleans up after a run that is over as well: jobs that are still at work end, and the project gets free.
+    Raises HpcError when jobs do not end within `wait_s` seconds; the lease stays taken then.
+    """
+    runs = Runs(connection, stack.run_table)
+    run = runs.get(run_id)
+    if not run.is_final and run.execution_arn:
+        _stop(connection, run.execution_arn)
+    _end_jobs(connection, stack, run_id, say=say, wait_s=wait_s, poll_s=poll_s)
+    runs.finish(run_id, "CANCELLED", [REASON])
+    Lease(connection, stack, run.project).give_back(run_id)
+    return runs.get(run_id)
+
+
+def _stop(connection: Connection, execution_arn: str) -> None:
+    try:
+        connection.client("stepfunctions").stop_execution(executionArn=execution_arn, error="Cancelled", cause=REASON)
+    except ClientError as error:
+        if error_code(error) not in _NOT_GOING:
+            raise
+
+
+def _end_jobs(
+    connection: Connection, stack: Stack, run_id: str, *, say: Callable[[str], None], wait_s: float, poll_s: float
+) -> None:
+    """Looks again after the last job ended: a job may have been submitted while the execution was being stopped."""
+    queues = stack.queues(None)
+    batch = connection.client("batch")
+    deadline = time.monotonic() + wait_s
+    asked: set[str] = set()
+    quiet_looks = 0
+    while quiet_looks < 2:
+        unfinished = unfinished_jobs(connection, queues, run_id)
+        quiet_looks = 0 if unfinished else quiet_looks + 1
+        for job in unfinished:
+            if job.job_id not in asked:
+                batch.terminate_job(jobId=job.job_id, reason=REASON)
+                asked.add(job.job_id)
+        if unfinished and time.monotonic() > deadline:
+            raise HpcError(
+                f"run {run_id}: found {plural(len(unfinished), 'job')} still going {wait_s:g} s after being told to "
+                f"end; expected none; look at them, then cancel again: hpc cancel {run_id}"
+            )
+        if quiet_looks < 2:
+            time.sleep(poll_s)
+    if asked:
+        say(f"Ended {plural(len(asked), 'job')}")

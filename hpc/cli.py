@@ -1,0 +1,340 @@
+"""The `hpc` command: thin commands over the functions of this package.
+
+Exit codes: 0 it was done (and the run succeeded), 1 the run failed, 2 wrong usage or input, 3 the platform cannot be
+reached, 130 interrupted. Results go to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.live import Live
+
+from hpc import display, inputs, parameters, stack, submission, workflows
+from hpc import results as run_results
+from hpc.cancel import cancel as cancel_run
+from hpc.connection import Connection, connect, reporting_unreachable, to_aws, to_laptop
+from hpc.errors import HpcError, PlatformUnreachable, WrongInput
+from hpc.local import platform
+from hpc.local.platform import PlatformError
+from hpc.logs import Logs
+from hpc.options import WorkflowCommand, chosen_name, given_parameters
+from hpc.progress import ProgressDisplay, follow
+from hpc.runs import Run, Runs, check_run_id
+from hpc.stack import Stack
+from hpc.tasks import Task, Tasks
+from hpc.wording import printable
+from hpc.workflows import Workflow
+
+INTERRUPTED = 130
+
+
+class HpcGroup(click.Group):
+    """Turns expected failures into one message and their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with reporting_unreachable():
+                return super().invoke(ctx)
+        except (HpcError, PlatformError) as error:
+            say(f"Error: {error}")
+            raise click.exceptions.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            say("Interrupted")
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def say(text: str) -> None:
+    """A word to the person, on standard error."""
+    click.echo(text, err=True)
+
+
+@click.group(cls=HpcGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cloud-native-hpc", prog_name="hpc")
+@click.option(
+    "--stack",
+    "stack_name",
+    metavar="NAME",
+    envvar="HPC_STACK",
+    help="Work with this stack in the AWS account of your credentials (for example Production-abc) instead of the "
+    "platform on this machine.",
+)
+@click.pass_context
+def main(ctx: click.Context, stack_name: str | None) -> None:
+    """Runs batch workflows, on this machine or on AWS.
+
+    \b
+    Exit codes: 0 done, and the run succeeded; 1 the run failed;
+    2 wrong usage or input; 3 the platform cannot be reached.
+    """
+    ctx.obj = stack_name
+
+
+_overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace the results that the project has of another input."
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+_run_argument = click.argument("run_id", metavar="RUN", callback=lambda _ctx, _param, text: check_run_id(text))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1024, 65535), help="Port on 127.0.0.1 [default: the last one, or 4566].")
+def up(port: int | None) -> None:
+    """Starts the platform on this machine, and deploys what changed."""
+    state = platform.up(port=port, say=say)
+    click.echo(f"The platform is up at {state.endpoint_url} (process {state.pid}); its data is in {state.data_dir}")
+    say(f"Next: {display.program()} run FILE --project P --lines-per-shard N --output DIR")
+
+
+@main.command()
+def down() -> None:
+    """Ends the platform on this machine; its data stays."""
+    if not platform.down(say=say):
+        say("No platform was running")
+
+
+@main.command()
+def env() -> None:
+    """Prints the environment for boto3 and the AWS CLI.
+
+    For example: eval "$(hpc env)"; aws s3 ls
+    """
+    state = _platform()
+    values = {
+        "AWS_ENDPOINT_URL": state.endpoint_url,
+        "AWS_ACCESS_KEY_ID": state.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": state.secret_access_key,
+        "AWS_REGION": state.region,
+        "AWS_DEFAULT_REGION": state.region,
+    }
+    # A token of another account's session would go with these keys.
+    click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE")
+    for name, value in values.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@main.command(cls=WorkflowCommand, without_upload=True)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@_overwrite_option
+@click.pass_obj
+def run(
+    stack_name: str | None,
+    /,
+    file: Path,
+    output: Path,
+    workflow_name: str | None,
+    overwrite: bool,
+    **options: str | None,
+) -> None:
+    """Runs a workflow on FILE and fetches its results: starts the platform if needed, uploads, waits, downloads.
+
+    Results replace files of the same names in the output folder.
+    """
+    started = time.monotonic()
+    workflow = workflows.load(chosen_name(workflow_name))
+    values, local = submission.check_local(
+        workflow, given_parameters(workflow, options), file, on_laptop=stack_name is None
+    )
+    inputs.check_output_names(workflow, values)
+    run_results.prepare_directory(output)
+    connection = to_aws(stack_name) if stack_name else to_laptop(platform.up(say=say))
+    submitted = submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
+    say(f"Run {submitted.run_id} of workflow {workflow.name}, project {submitted.project}")
+    deployed = stack.describe(connection)
+    try:
+        ended = _watch(connection, deployed, workflow, submitted)
+    except KeyboardInterrupt:
+        hpc = display.program()
+        say(
+            f"\nRun {submitted.run_id} goes on without you. Watch it: {hpc} show {submitted.run_id} --watch; "
+            f"end it: {hpc} cancel {submitted.run_id}"
+        )
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if ended.status != "SUCCEEDED":
+        _show(connection, deployed, workflow, ended)
+        raise click.exceptions.Exit(1)
+    for line in display.result_lines(run_results.fetch(connection, deployed, workflow, ended, output)):
+        click.echo(line)
+    click.echo(f"Run {ended.run_id} succeeded in {display.seconds(time.monotonic() - started)}")
+    say("Try next:")
+    hpc = display.program()
+    for command in (f"show {ended.run_id}", f"logs {ended.run_id}", f"results {ended.run_id} -o DIR", "runs"):
+        say(f"  {hpc} {command}")
+
+
+@main.command(cls=WorkflowCommand)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@_overwrite_option
+@click.pass_obj
+def submit(
+    stack_name: str | None,
+    /,
+    file: Path | None,
+    workflow_name: str | None,
+    overwrite: bool,
+    **options: str | None,
+) -> None:
+    """Starts a workflow on FILE, or on an object that is in S3 already, and prints the run's id."""
+    workflow = workflows.load(chosen_name(workflow_name))
+    given = given_parameters(workflow, options)
+    if file is None:
+        values = parameters.validate(workflow, given)
+        connection = connect(stack_name)
+        submitted = submission.submit_object(connection, workflow, values, overwrite=overwrite)
+    else:
+        values, local = submission.check_local(workflow, given, file, on_laptop=stack_name is None)
+        connection = connect(stack_name)
+        submitted = submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
+    click.echo(submitted.run_id)
+    say(f"Watch it: {display.program()} show {submitted.run_id} --watch")
+
+
+@main.command()
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How many days back (UTC).")
+@_json_option
+@click.pass_obj
+def runs(stack_name: str | None, days: int, as_json: bool) -> None:
+    """Lists the runs, newest first."""
+    connection = connect(stack_name)
+    found = Runs(connection, stack.describe(connection).run_table).recent(days)
+    if as_json:
+        _print_json([run.as_json() for run in found])
+    elif found:
+        display.console(sys.stdout).print(display.runs_table(found))
+    else:
+        say(f"No runs in the last {days} days. Start one: {display.program()} run FILE ...")
+
+
+@main.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@click.option("--watch", is_flag=True, help="Refresh until the run is over; the exit code then tells how it ended.")
+@click.option("--platform", "of_platform", is_flag=True, help="Show the platform on this machine instead of a run.")
+@_json_option
+@click.pass_obj
+def show(stack_name: str | None, run_id: str | None, watch: bool, of_platform: bool, as_json: bool) -> None:
+    """Shows a run: its steps, its tasks, why it failed, what to do next.
+
+    With --json the tasks are listed one by one. Batch keeps ended jobs for about 7 days; after that a run's tasks have
+    no attempts and no logs any more.
+    """
+    if of_platform == (run_id is not None):
+        raise click.UsageError("expected either RUN or --platform")
+    if of_platform:
+        _show_platform(as_json)
+        return
+    connection, deployed, workflow, found = _open(stack_name, check_run_id(run_id or ""))
+    if watch:
+        watcher = _watch_on_terminal if sys.stdout.isatty() and not as_json else _watch
+        found = watcher(connection, deployed, workflow, found)
+    if as_json:
+        tasks = Tasks(connection, deployed, workflow, found).all()
+        _print_json({**found.as_json(), "tasks": [task.as_json() for task in tasks]})
+    else:
+        _show(connection, deployed, workflow, found)
+    if watch and found.status != "SUCCEEDED":
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@_run_argument
+@click.argument("task", required=False)
+@click.pass_obj
+def logs(stack_name: str | None, run_id: str, task: str | None) -> None:
+    """Prints the logs of a run, or of one TASK of it (String_Repeat-3, String_Split, Job_Map)."""
+    on_terminal = sys.stdout.isatty()
+    for log in Logs(*_open(stack_name, run_id)).read(task):
+        click.echo(f"=== {printable(log.heading)}")
+        for line in log.lines:
+            # A file gets the bytes that the job wrote; a terminal must not act on them.
+            click.echo(printable(line.replace("\t", "    ")) if on_terminal else line)
+
+
+@main.command()
+@_run_argument
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@click.pass_obj
+def results(stack_name: str | None, run_id: str, output: Path) -> None:
+    """Fetches the results of a run that succeeded; they replace files of the same names in the output folder."""
+    for line in display.result_lines(run_results.fetch(*_open(stack_name, run_id), output)):
+        click.echo(line)
+
+
+@main.command()
+@_run_argument
+@click.pass_obj
+def cancel(stack_name: str | None, run_id: str) -> None:
+    """Ends a run and its jobs. A run that is over stays as it is, and that is no error."""
+    connection = connect(stack_name)
+    ended = cancel_run(connection, stack.describe(connection), run_id, say=say)
+    if ended.status == "CANCELLED":
+        say(f"Run {run_id} is cancelled")
+    else:
+        say(f"Run {run_id} was over before: {ended.status}")
+
+
+def _open(stack_name: str | None, run_id: str) -> tuple[Connection, Stack, Workflow, Run]:
+    """The run with its parameters, and what is needed to look at it."""
+    connection = connect(stack_name)
+    deployed = stack.describe(connection)
+    all_runs = Runs(connection, deployed.run_table)
+    found = all_runs.with_parameters(all_runs.get(run_id))
+    if found.workflow not in workflows.names():
+        raise WrongInput(
+            f"run {run_id}: found workflow {found.workflow!r}; expected one of the folders in workflows/: "
+            f"{', '.join(workflows.names())}"
+        )
+    return connection, deployed, workflows.load(found.workflow), found
+
+
+def _watch(connection: Connection, deployed: Stack, workflow: Workflow, submitted: Run) -> Run:
+    ended = submitted
+    with ProgressDisplay(display.console(sys.stderr)) as shown:
+        for ended, counts in follow(connection, deployed, workflow, submitted):
+            shown.update(ended, counts)
+    return Run(**{**vars(ended), "parameters": submitted.parameters})
+
+
+def _watch_on_terminal(connection: Connection, deployed: Stack, workflow: Workflow, submitted: Run) -> Run:
+    ended = submitted
+    with Live(console=display.console(sys.stdout), auto_refresh=False, transient=True) as live:
+        for ended, counts in follow(connection, deployed, workflow, submitted):
+            live.update(display.run_overview(ended, workflow, counts, []), refresh=True)
+    return Run(**{**vars(ended), "parameters": submitted.parameters})
+
+
+def _show(connection: Connection, deployed: Stack, workflow: Workflow, found: Run) -> None:
+    tasks = Tasks(connection, deployed, workflow, found)
+    counts = tasks.counts(found)
+    failures: list[Task] = []
+    if any(count.failed for count in counts):
+        failures = [task for task in tasks.all() if task.status == "FAILED"]
+    display.console(sys.stdout).print(display.run_overview(found, workflow, counts, failures))
+
+
+def _platform() -> platform.PlatformState:
+    state = platform.running()
+    if state is None:
+        raise PlatformUnreachable(f"No platform is running on this machine. Start it: {display.program()} up")
+    return state
+
+
+def _show_platform(as_json: bool) -> None:
+    state = asdict(_platform())
+    shown = {name: state[name] for name in ("pid", "endpoint_url", "web_url", "data_dir")}
+    if as_json:
+        _print_json(shown)
+    else:
+        for name, value in shown.items():
+            click.echo(f"{name}: {'none yet' if value is None else value}")
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))

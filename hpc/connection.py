@@ -1,0 +1,126 @@
+"""Clients for the platform: the laptop's, or a stack in an AWS account."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import botocore.session
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+)
+
+from hpc.errors import PlatformUnreachable
+from hpc.local import platform
+from hpc.local.platform import PlatformState
+
+_CONNECT_TIMEOUT_S = 10
+_AWS_CALLS = 6
+# Nothing is throttled here, and a service that is gone does not come back by itself.
+_LAPTOP_CALLS = 2
+
+
+@dataclass
+class Connection:
+    """Where a stack is and how to talk to it; `is_laptop` where its S3 holds objects in memory."""
+
+    stack_name: str
+    is_laptop: bool
+    session: boto3.Session
+    config: Config
+    endpoint_url: str | None = None
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """A client of `service` (`s3`, `batch`, ...), made once."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint_url, config=self.config)
+        return self._clients[service]
+
+    def table(self, name: str) -> Any:
+        """A DynamoDB table that takes and gives Python values."""
+        if "table" not in self._clients:
+            resource = self.session.resource("dynamodb", endpoint_url=self.endpoint_url, config=self.config)
+            self._clients["table"] = resource
+        return self._clients["table"].Table(name)
+
+
+def connect(stack_name: str | None = None) -> Connection:
+    """The stack of that name in the AWS account of the person's credentials, or else the laptop platform.
+
+    Raises PlatformUnreachable when no laptop platform is up.
+    """
+    if stack_name:
+        return to_aws(stack_name)
+    state = platform.running()
+    if state is None:
+        raise PlatformUnreachable("No platform is running on this machine. Start it: hpc up")
+    return to_laptop(state)
+
+
+def to_aws(stack_name: str) -> Connection:
+    """boto3's own search for credentials and region (environment, profile, instance role)."""
+    return Connection(stack_name=stack_name, is_laptop=False, session=boto3.Session(), config=_config(_AWS_CALLS))
+
+
+def to_laptop(state: PlatformState) -> Connection:
+    """Keeps the person's AWS profile, proxies and configuration out: they are for AWS, and may even be broken."""
+    nothing: tuple[None, None, Any, None] = (None, None, None, None)
+    no_file = (None, None, os.devnull, None)
+    core = botocore.session.Session(
+        session_vars={"profile": nothing, "config_file": no_file, "credentials_file": no_file}
+    )
+    session = boto3.Session(
+        botocore_session=core,
+        aws_access_key_id=state.access_key_id,
+        aws_secret_access_key=state.secret_access_key,
+        region_name=state.region,
+    )
+    config = _config(_LAPTOP_CALLS, proxies={}, s3={"addressing_style": "path"})
+    return Connection(
+        stack_name=state.stack_name, is_laptop=True, session=session, config=config, endpoint_url=state.endpoint_url
+    )
+
+
+def _config(calls: int, **settings: Any) -> Config:
+    retries = {"mode": "standard", "total_max_attempts": calls}
+    return Config(retries=retries, connect_timeout=_CONNECT_TIMEOUT_S, **settings)
+
+
+def error_code(error: ClientError) -> str:
+    """The service's word for what went wrong, such as `NoSuchKey` or `404`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def reporting_unreachable() -> Iterator[None]:
+    """Turns what AWS's clients raise for reasons outside of a command into one message."""
+    try:
+        yield
+    except NoCredentialsError as error:
+        raise PlatformUnreachable(
+            "AWS credentials: found none; expected a profile, environment variables or a role; "
+            "set them up (aws configure), or leave --stack out to work on this machine"
+        ) from error
+    except NoRegionError as error:
+        raise PlatformUnreachable("AWS region: found none; expected the stack's; set AWS_REGION") from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise PlatformUnreachable(f"The platform does not answer: {error}. Is it up? hpc up") from error
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        raise PlatformUnreachable(
+            f"AWS refused {error.operation_name}: {details.get('Code')}: {details.get('Message')}"
+        ) from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise PlatformUnreachable(f"AWS cannot be used: {error}") from error

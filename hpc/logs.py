@@ -1,0 +1,152 @@
+"""A run's logs, read through CloudWatch Logs: those of its jobs, and those of the functions between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from hpc.connection import Connection, error_code
+from hpc.errors import WrongInput
+from hpc.jobs import Job, log_streams
+from hpc.runs import Run
+from hpc.stack import Stack
+from hpc.tasks import Tasks
+from hpc.wording import quoted
+from hpc.workflows import Workflow
+
+
+@dataclass(frozen=True)
+class Log:
+    """One attempt's log; `lines` are fetched while one reads them."""
+
+    heading: str
+    lines: Iterator[str]
+
+
+class Logs:
+    """The logs of one run. `run` must have its parameters."""
+
+    def __init__(self, connection: Connection, stack: Stack, workflow: Workflow, run: Run) -> None:
+        self._connection = connection
+        self._stack = stack
+        self._workflow = workflow
+        self._run = run
+
+    def read(self, task: str | None) -> Iterator[Log]:
+        """The logs of a task (`String_Repeat-3`), of all tasks of a step (`String_Split`), of a function's state
+        (`Job_Map`), or of everything; raises WrongInput for a task that the run cannot have.
+        """
+        state, index = self._parse(task) if task else (None, None)
+        function_states = {name: function for function, states in self._workflow.functions.items() for name in states}
+        if state is None or state not in function_states:
+            yield from self._of_jobs(state, index)
+        for name in function_states:
+            if state in {None, name}:
+                yield from self._of_function(name)
+
+    def _parse(self, task: str) -> tuple[str, int | None]:
+        step, _, index = task.rpartition("-")
+        if self._workflow.step(step) and index.isdecimal():
+            return step, int(index)
+        states = [step.state for step in self._workflow.steps]
+        functions = [state for states in self._workflow.functions.values() for state in states]
+        if task in [*states, *functions]:
+            return task, None
+        raise WrongInput(
+            f"TASK: found {quoted(task)}; expected a step ({', '.join([*states, *functions])}) or a step with a "
+            f"number, for example {states[0]}-0; see: hpc show {self._run.run_id}"
+        )
+
+    def _of_jobs(self, state: str | None, index: int | None) -> Iterator[Log]:
+        order = {step.state: position for position, step in enumerate(self._workflow.steps)}
+        jobs = [
+            job
+            for job in Tasks(self._connection, self._stack, self._workflow, self._run).described_jobs()
+            if state in {None, job.state} and index in {None, job.index}
+        ]
+        if state is not None and not jobs:
+            name = state if index is None else f"{state}-{index}"
+            raise WrongInput(
+                f"TASK: found no job of {name} in run {self._run.run_id}; expected one that was submitted (Batch keeps "
+                f"ended ones for about 7 days); see: hpc show {self._run.run_id}"
+            )
+        for job in sorted(jobs, key=lambda job: (order.get(job.state, len(order)), job.index, job.created_at)):
+            yield from self._of_job(job)
+
+    def _of_job(self, job: Job) -> Iterator[Log]:
+        streams = log_streams(job)
+        name = f"{job.state}-{job.index}"
+        if not streams:
+            note = f"(no log: {job.status_reason or 'the job has not started'})"
+            yield Log(heading=f"{name} {job.status}", lines=iter([note]))
+        for number, (group, stream) in enumerate(streams, start=1):
+            heading = f"{name} attempt {number} of {len(streams)}, {job.status} ({group} {stream})"
+            yield Log(heading=heading, lines=self._lines(group, stream))
+
+    def _lines(self, group: str, stream: str) -> Iterator[str]:
+        request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+        logs = self._connection.client("logs")
+        while True:
+            try:
+                page = logs.get_log_events(**request)
+            except ClientError as error:
+                if error_code(error) != "ResourceNotFoundException":
+                    raise
+                yield "(no log: nothing was written yet, or its retention is over)"
+                return
+            yield from (event["message"].rstrip("\n") for event in page["events"])
+            # The end is where the token stays the same.
+            if page["nextForwardToken"] == request.get("nextToken"):
+                return
+            request["nextToken"] = page["nextForwardToken"]
+
+    def _of_function(self, state: str) -> Iterator[Log]:
+        """What a function wrote while the run was going; calls for other runs at that time are in it too."""
+        name = function_of(self._definition(), state)
+        if name is None:
+            return
+        config = self._connection.client("lambda").get_function_configuration(FunctionName=name)
+        group = config.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+        yield Log(heading=f"{state} ({group}, while the run was going)", lines=self.between(group))
+
+    def _definition(self) -> Mapping[str, Any]:
+        arn = self._stack.state_machine(self._run.workflow)
+        answer = self._connection.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+        definition: Mapping[str, Any] = json.loads(answer["definition"])
+        return definition
+
+    def between(self, group: str) -> Iterator[str]:
+        """What was written to a log group from the run's start to its end."""
+        request: dict[str, Any] = {
+            "logGroupName": group,
+            "startTime": _milliseconds(self._run.started_at or self._run.created_at),
+            "endTime": _milliseconds(self._run.stopped_at) + _LATE_MS,
+        }
+        try:
+            for page in self._connection.client("logs").get_paginator("filter_log_events").paginate(**request):
+                yield from (event["message"].rstrip("\n") for event in page["events"])
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+            yield "(no log: the function was not called yet, or its retention is over)"
+
+
+# A function's last lines arrive a little after its answer.
+_LATE_MS = 5000
+
+
+def function_of(definition: Mapping[str, Any], state: str) -> str | None:
+    """The function that a state invokes, by name or ARN; None when the definition has no such state."""
+    states = definition.get("States", {})
+    function = states.get(state, {}).get("Parameters", {}).get("FunctionName")
+    return str(function) if function else None
+
+
+def _milliseconds(time: str) -> int:
+    moment = datetime.fromisoformat(time) if time else datetime.now(UTC)
+    return int(moment.timestamp() * 1000)

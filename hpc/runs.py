@@ -1,0 +1,260 @@
+"""Runs as people see them: the rows of the run table, held against what Step Functions says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
+
+from hpc.connection import Connection, error_code
+from hpc.errors import WrongInput
+from hpc.wording import quoted
+
+FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+# What a run is whose execution ended without having written it down.
+_OUTCOMES = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "TIMED_OUT": "FAILED", "ABORTED": "CANCELLED"}
+# Ids that a submission makes; and the names of executions that a person started by hand, which serve as run ids too.
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's row; times are ISO 8601 in UTC, empty until they are known."""
+
+    run_id: str
+    workflow: str
+    project: str
+    status: str
+    created_at: str
+    started_at: str = ""
+    stopped_at: str = ""
+    execution_arn: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    reason_count: int = 0
+    shards: int | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    def as_json(self) -> dict[str, Any]:
+        """The run for scripts; what is not known is null."""
+        return {
+            "run_id": self.run_id,
+            "workflow": self.workflow,
+            "project": self.project,
+            "status": self.status,
+            "created_at": self.created_at,
+            "started_at": self.started_at or None,
+            "stopped_at": self.stopped_at or None,
+            "parameters": dict(self.parameters),
+            "reasons": list(self.reasons),
+            "reason_count": self.reason_count,
+        }
+
+
+def check_run_id(text: str) -> str:
+    """`text`, if it could be a run's id; raises WrongInput."""
+    if not _RUN_ID.fullmatch(text):
+        raise WrongInput(
+            f"RUN: found {quoted(text)}; expected a run's id such as 20260131-093000-1a2b3c; see: hpc runs"
+        )
+    return text
+
+
+def now() -> str:
+    """The time as rows have it, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Runs:
+    """The runs of one table."""
+
+    def __init__(self, connection: Connection, table_name: str) -> None:
+        self._connection = connection
+        self._table = connection.table(table_name)
+
+    def get(self, run_id: str) -> Run:
+        """The run with its status as it is now; raises WrongInput when there is none of that id."""
+        run = self.find(run_id)
+        if run is None:
+            raise WrongInput(f"RUN: found no run {quoted(run_id)}; expected one of those that this lists: hpc runs")
+        return run
+
+    def find(self, run_id: str) -> Run | None:
+        """The run with its status as it is now, or None."""
+        run = self._read(run_id)
+        return self._reconciled(run) if run else None
+
+    def recent(self, days: int) -> list[Run]:
+        """The runs that were made today (UTC) and on the `days` - 1 days before, newest first."""
+        today = datetime.now(UTC).date()
+        found = [run for back in range(days) for run in self._of_day((today - timedelta(days=back)).isoformat())]
+        return sorted((self._reconciled(run) for run in found), key=lambda run: run.created_at, reverse=True)
+
+    def create(self, run: Run, *, input_etag: str) -> None:
+        """Writes the row of a new run; an id is never used twice."""
+        item: dict[str, Any] = {
+            "pk": f"RUN#{run.run_id}",
+            "sk": "META",
+            "status": run.status,
+            "workflow": run.workflow,
+            "project": run.project,
+            "day": run.created_at[:10],
+            "created_at": run.created_at,
+            "execution_arn": run.execution_arn,
+            "parameters": dict(run.parameters),
+            "input_etag": input_etag,
+        }
+        if run.shards is not None:
+            item["shards"] = run.shards
+        self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
+
+    def finish(self, run_id: str, status: str, reasons: list[str], *, stopped_at: str | None = None) -> bool:
+        """Writes how a run ended; False when its row says already how."""
+        try:
+            self._table.update_item(
+                Key={"pk": f"RUN#{run_id}", "sk": "META"},
+                UpdateExpression=(
+                    "SET #status = :status, stopped_at = :now, reasons = :reasons, reason_count = :reason_count"
+                ),
+                # A row only moves forward.
+                ConditionExpression="attribute_exists(pk) AND #status IN (:pending, :running)",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={
+                    ":status": status,
+                    ":now": stopped_at or now(),
+                    ":reasons": json.dumps(reasons),
+                    ":reason_count": len(reasons),
+                    ":pending": "PENDING",
+                    ":running": "RUNNING",
+                },
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
+    def execution(self, execution_arn: str) -> Mapping[str, Any] | None:
+        """What Step Functions says of an execution; None when it knows none (it forgets them 90 days after the end)."""
+        try:
+            found: Mapping[str, Any] = self._connection.client("stepfunctions").describe_execution(
+                executionArn=execution_arn
+            )
+        except ClientError as error:
+            if error_code(error) != "ExecutionDoesNotExist":
+                raise
+            return None
+        return found
+
+    def with_parameters(self, run: Run) -> Run:
+        """The run with its parameters, which the row of an execution started by hand does not have."""
+        if run.parameters:
+            return run
+        execution = self.execution(run.execution_arn) if run.execution_arn else None
+        if execution is None:
+            raise WrongInput(f"RUN: found run {run.run_id} without parameters; its execution is no longer known")
+        given = {name: value for name, value in json.loads(execution["input"]).items() if name not in _NOT_PARAMETERS}
+        return Run(**{**vars(run), "parameters": given})
+
+    def _read(self, run_id: str) -> Run | None:
+        item = self._table.get_item(Key={"pk": f"RUN#{run_id}", "sk": "META"}, ConsistentRead=True).get("Item")
+        return _parse(item) if item else None
+
+    def _of_day(self, day: str) -> list[Run]:
+        found: list[Run] = []
+        query: dict[str, Any] = {"IndexName": "RunsByDay", "KeyConditionExpression": Key("day").eq(day)}
+        while True:
+            page = self._table.query(**query)
+            found += [_parse(item) for item in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                return found
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _reconciled(self, run: Run) -> Run:
+        """Step Functions ends an execution after its last state, so a final one with an open row wrote nothing down."""
+        if run.is_final:
+            return run
+        execution = self.execution(run.execution_arn) if run.execution_arn else None
+        if execution is not None and execution["status"] not in _OUTCOMES:
+            return run
+        # The row may have been written between the two looks, or the index may be late.
+        latest = self._read(run.run_id) or run
+        if latest.is_final or (execution is None and _is_fresh(latest)):
+            return latest
+        status, reasons, stopped_at = _outcome(execution)
+        self.finish(run.run_id, status, reasons, stopped_at=stopped_at)
+        return self._read(run.run_id) or latest
+
+
+_NOT_PARAMETERS = frozenset({"run_id", "input_etag", "job_definitions"})
+# A row is written before its execution is started.
+_START_TAKES_S = 60
+
+
+def _is_fresh(run: Run) -> bool:
+    try:
+        age = datetime.now(UTC) - datetime.fromisoformat(run.created_at)
+    except ValueError:
+        return False
+    return age < timedelta(seconds=_START_TAKES_S)
+
+
+def _outcome(execution: Mapping[str, Any] | None) -> tuple[str, list[str], str | None]:
+    """Status, reasons and time of the end, from an execution that is over or unknown."""
+    if execution is None:
+        return "FAILED", ["its execution was never started, or is no longer known to Step Functions"], None
+    ended = execution["status"]
+    details = ": ".join(str(execution[name]) for name in ("error", "cause") if execution.get(name))
+    stopped_at = execution.get("stopDate")
+    text = stopped_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if stopped_at else None
+    if ended == "SUCCEEDED":
+        return "SUCCEEDED", [], text
+    words = {"TIMED_OUT": "its execution timed out", "ABORTED": "its execution was stopped"}
+    reason = words.get(ended, "its execution failed")
+    return _OUTCOMES[ended], [f"{reason}: {details}" if details else reason], text
+
+
+def _parse(item: Mapping[str, Any]) -> Run:
+    """A row, whoever wrote it; the state machine writes fewer attributes than a submission."""
+    reasons = [str(reason) for reason in _list(item.get("reasons"))]
+    if item.get("reason"):
+        reasons.insert(0, str(item["reason"]))
+    shards = item.get("shards")
+    return Run(
+        run_id=item["pk"].removeprefix("RUN#"),
+        workflow=item.get("workflow", ""),
+        project=item.get("project", ""),
+        status=item.get("status", "PENDING"),
+        created_at=item.get("created_at", ""),
+        started_at=item.get("started_at", ""),
+        stopped_at=item.get("stopped_at", ""),
+        execution_arn=item.get("execution_arn", ""),
+        parameters={name: _plain(value) for name, value in item.get("parameters", {}).items()},
+        reasons=tuple(reasons),
+        reason_count=max(int(item.get("reason_count", 0)), len(reasons)),
+        shards=None if shards is None else int(shards),
+    )
+
+
+def _list(text: Any) -> list[Any]:
+    try:
+        value = json.loads(text) if text else []
+    except (TypeError, ValueError):
+        return [text]
+    return value if isinstance(value, list) else [value]
+
+
+def _plain(value: Any) -> Any:
+    """DynamoDB's numbers are Decimal, which JSON does not know."""
+    if hasattr(value, "as_integer_ratio"):
+        return int(value) if value == int(value) else float(value)
+    return value

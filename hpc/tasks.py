@@ -1,0 +1,184 @@
+"""The tasks of a run: one a step, or one a shard; what is expected, held against the jobs that there are."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from hpc.connection import Connection, error_code
+from hpc.jobs import Job, describe_jobs, failure_reason, latest_by_task, list_jobs, log_streams, started_attempts
+from hpc.runs import Run
+from hpc.stack import Stack
+from hpc.workflows import Workflow
+
+# Failed tasks whose own words are looked up; the rest has Batch's.
+MAX_REASONS_FETCHED = 100
+_FORGOTTEN = "its job is no longer known to Batch"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task; `status` is its latest job's, `attempts` counts those of all its jobs, `log_stream` is the latest."""
+
+    state: str
+    index: int
+    status: str
+    attempts: int = 0
+    reason: str | None = None
+    job_id: str | None = None
+    log_stream: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.state}-{self.index}"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class StepCount:
+    """How far a step is; `total` is None as long as the number of shards is unknown."""
+
+    state: str
+    title: str
+    total: int | None
+    succeeded: int
+    failed: int
+    running: int
+
+
+class Tasks:
+    """The tasks of one run. `run` must have its parameters."""
+
+    def __init__(self, connection: Connection, stack: Stack, workflow: Workflow, run: Run) -> None:
+        self._connection = connection
+        self._workflow = workflow
+        self._run = run
+        self._queues = stack.queues(run.parameters.get("architecture"))
+        self._shards: Sequence[Mapping[str, Any]] | None = None
+
+    def jobs(self) -> list[Job]:
+        """The run's jobs without attempts and logs, oldest first."""
+        return list_jobs(self._connection, self._queues, self._run.run_id)
+
+    def described_jobs(self) -> list[Job]:
+        """The run's jobs with attempts and logs, oldest first."""
+        return describe_jobs(self._connection, self.jobs(), self._run.run_id)
+
+    def all(self) -> list[Task]:
+        """Every task with its reason, in the order of the steps."""
+        tasks = build_tasks(self._workflow, self._run, self.described_jobs(), self.shard_count())
+        return self._with_own_words(tasks)
+
+    def counts(self, now: Run) -> list[StepCount]:
+        """The tasks of each step by status; cheaper than `all`. `now` is the run as it is now."""
+        return count_steps(self._workflow, now, self.jobs(), self.shard_count())
+
+    def shard_count(self) -> int | None:
+        """From the split's record; before there is one, from the scan of the uploaded file; else None."""
+        shards = self._recorded_shards()
+        return self._run.shards if shards is None else len(shards)
+
+    def _recorded_shards(self) -> Sequence[Mapping[str, Any]] | None:
+        if self._shards is None and self._workflow.splitting_state:
+            record = self.read_record(f"{self._workflow.splitting_state}.json")
+            self._shards = record.get("shards", []) if record is not None else None
+        return self._shards
+
+    def read_record(self, name: str) -> dict[str, Any] | None:
+        """A record that a job of this run left, None when there is none (or it was archived since)."""
+        bucket = self._workflow.output_bucket(self._run.parameters)
+        key = f"result/{self._run.project}/records/{self._run.run_id}/{name}"
+        try:
+            body = self._connection.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) not in {"NoSuchKey", "NoSuchBucket", "404", "InvalidObjectState"}:
+                raise
+            return None
+        record: dict[str, Any] = json.loads(body)
+        return record
+
+    def _with_own_words(self, tasks: list[Task]) -> list[Task]:
+        """A job that fails writes down why; that tells more than its exit code."""
+        told: dict[str, str] = {}
+        failed = [task for task in tasks if task.status == "FAILED"]
+        for task in failed[:MAX_REASONS_FETCHED]:
+            record = self.read_record(self._failure_record(task))
+            if record and record.get("job_id") == task.job_id and record.get("reason"):
+                told[task.name] = str(record["reason"])
+        return [
+            Task(**{**asdict(task), "reason": f"{told[task.name]} ({task.reason})"}) if task.name in told else task
+            for task in tasks
+        ]
+
+    def _failure_record(self, task: Task) -> str:
+        step = self._workflow.step(task.state)
+        shards = self._recorded_shards() or []
+        if step and step.fan_out and task.index < len(shards):
+            return f"{task.state}/{shards[task.index]['name']}.failed.json"
+        return f"{task.state}.failed.json"
+
+
+def build_tasks(workflow: Workflow, run: Run, jobs: Sequence[Job], shard_count: int | None) -> list[Task]:
+    """The expected tasks in the order of the steps, each with its latest job; and the jobs of steps nobody named."""
+    latest = latest_by_task(jobs)
+    attempts: Counter[tuple[str, int]] = Counter()
+    for job in jobs:
+        attempts[job.state, job.index] += started_attempts(job)
+    expected = [(step.state, i) for step in workflow.steps for i in range(_tasks_of(step.fan_out, shard_count))]
+    # `latest` goes last: with an unknown number of shards it holds tasks that were not expected.
+    places = dict.fromkeys([*expected, *sorted(latest)])
+    order = {step.state: position for position, step in enumerate(workflow.steps)}
+    named = sorted(places, key=lambda place: (order.get(place[0], len(order)), place))
+    return [_task(run, place, latest.get(place), attempts[place]) for place in named]
+
+
+def count_steps(workflow: Workflow, run: Run, jobs: Iterable[Job], shard_count: int | None) -> list[StepCount]:
+    """The tasks of each step by the status of their latest job."""
+    statuses = Counter((job.state, job.status) for job in latest_by_task(jobs).values())
+    counts = []
+    for step in workflow.steps:
+        total = shard_count if step.fan_out else 1
+        succeeded = statuses[step.state, "SUCCEEDED"]
+        if run.status == "SUCCEEDED" and total is not None:
+            succeeded = total
+        counts.append(
+            StepCount(
+                state=step.state,
+                title=step.title,
+                total=total,
+                succeeded=succeeded,
+                failed=statuses[step.state, "FAILED"],
+                running=statuses[step.state, "RUNNING"] + statuses[step.state, "STARTING"],
+            )
+        )
+    return counts
+
+
+def _tasks_of(fan_out: bool, shard_count: int | None) -> int:
+    return (shard_count or 0) if fan_out else 1
+
+
+def _task(run: Run, place: tuple[str, int], job: Job | None, attempts: int) -> Task:
+    state, index = place
+    if job is None:
+        # Batch forgets ended jobs; a run only succeeds when each of its tasks did.
+        if run.status == "SUCCEEDED":
+            return Task(state=state, index=index, status="SUCCEEDED", reason=_FORGOTTEN)
+        return Task(state=state, index=index, status="PENDING")
+    streams = log_streams(job)
+    return Task(
+        state=state,
+        index=index,
+        status=job.status,
+        attempts=attempts,
+        reason=failure_reason(job) or None,
+        job_id=job.job_id,
+        log_stream=streams[-1][1] if streams else None,
+    )

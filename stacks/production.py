@@ -1,0 +1,58 @@
+"""The stack of data, compute and workflows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Stack
+from constructs import Construct
+from hpc_constructs.batch_compute import BatchCompute
+from hpc_constructs.data_bucket import DataBucket
+from hpc_constructs.job_images import JobImages
+from hpc_constructs.network import Network
+from hpc_constructs.notifications import Notifications
+from hpc_constructs.object_access import ObjectStores
+from hpc_constructs.outputs import declare_outputs
+from hpc_constructs.platform import Platform
+from hpc_constructs.run_table import RunTable
+from hpc_constructs.workflow import Workflow
+from hpc_constructs.workflow_checks import pascal_case
+from hpc_constructs.workflow_parts import WorkflowFolder
+
+from settings import Settings
+
+
+class ProductionStack(Stack):
+    """Everything a run needs: network, data, images, compute, notifications, and a state machine a workflow."""
+
+    def __init__(
+        self, scope: Construct, name: str, *, settings: Settings, workflows: Sequence[WorkflowFolder], **kwargs: Any
+    ) -> None:
+        super().__init__(scope, name, **kwargs)
+        keep, days = settings.retain_data, settings.log_retention_days
+        network = Network(self, "Network", nat_gateways=settings.nat_gateways, log_retention_days=days)
+        data = DataBucket(
+            self, "Data", workflows=workflows, ages=settings.object_ages, retain=keep, existing=settings.existing_bucket
+        )
+        runs = RunTable(self, "Runs", retain=keep, existing=settings.existing_table)
+        images = JobImages(self, "Images", user_name=settings.user_name, workflows=workflows)
+        compute = BatchCompute(
+            self,
+            "Compute",
+            vpc=network.vpc,
+            workflows=workflows,
+            architectures=settings.architectures,
+            spot=settings.spot,
+            root_volume_gib=settings.root_volume_gib,
+        )
+        platform = Platform(
+            stores=ObjectStores(data.bucket, settings.input_buckets, settings.output_buckets),
+            table=runs.table,
+            notifications=Notifications(self, "Notifications", email_address=settings.email_address),
+            queues=compute.queues,
+            repositories=images.repositories,
+            max_attempts=settings.max_attempts,
+            map_max_concurrency=settings.map_max_concurrency,
+            log_retention_days=days,
+        )
+        machines = [Workflow(self, pascal_case(each.name), folder=each, platform=platform) for each in workflows]
+        declare_outputs(self, platform=platform, workflows=machines)

@@ -1,0 +1,76 @@
+"""How the platform is reached, and what is said when it is not."""
+
+import dataclasses
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
+
+from hpc import connection as connections
+from hpc.connection import connect, error_code, reporting_unreachable, to_laptop
+from hpc.errors import PlatformUnreachable
+
+
+def client_error(code):
+    return ClientError({"Error": {"Code": code, "Message": "why not"}}, "DescribeStacks")
+
+
+def test_without_a_platform_there_is_nothing_to_connect_to(monkeypatch):
+    monkeypatch.setattr(connections.platform, "running", lambda: None)
+    with pytest.raises(PlatformUnreachable) as refusal:
+        connect()
+    assert str(refusal.value) == "No platform is running on this machine. Start it: hpc up"
+    assert refusal.value.exit_code == 3
+
+
+def test_the_persons_own_aws_settings_do_not_disturb_the_laptop(monkeypatch, platform_state):
+    for name, value in {
+        "AWS_PROFILE": "nobody",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+        "AWS_SESSION_TOKEN": "another account's",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+        "AWS_CONFIG_FILE": "/no/such/file",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3 = to_laptop(platform_state).client("s3")
+    assert isinstance(s3.list_buckets()["Buckets"], list)
+    assert s3._request_signer._credentials.token is None
+
+
+def test_a_client_is_made_once(connection):
+    assert connection.client("s3") is connection.client("s3")
+
+
+def test_a_platform_that_does_not_answer_is_told(platform_state):
+    gone = to_laptop(dataclasses.replace(platform_state, endpoint_url="http://127.0.0.1:1"))
+    expected = pytest.raises(PlatformUnreachable, match=r"^The platform does not answer: .* Is it up\? hpc up$")
+    with expected, reporting_unreachable():
+        gone.client("sts").get_caller_identity()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            NoCredentialsError(),
+            "AWS credentials: found none; expected a profile, environment variables or a role; set them up (aws "
+            "configure), or leave --stack out to work on this machine",
+        ),
+        (NoRegionError(), "AWS region: found none; expected the stack's; set AWS_REGION"),
+        (client_error("AccessDenied"), "AWS refused DescribeStacks: AccessDenied: why not"),
+        (ProfileNotFound(profile="x"), "AWS cannot be used: The config profile (x) could not be found"),
+    ],
+)
+def test_what_aws_says_no_to_is_told_in_one_line(error, message):
+    with pytest.raises(PlatformUnreachable) as refusal, reporting_unreachable():
+        raise error
+    assert str(refusal.value) == message
+
+
+def test_our_own_errors_pass():
+    with pytest.raises(ZeroDivisionError), reporting_unreachable():
+        raise ZeroDivisionError
+
+
+def test_error_code():
+    assert error_code(client_error("404")) == "404"

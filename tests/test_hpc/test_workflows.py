@@ -1,0 +1,78 @@
+"""Reading of workflow folders."""
+
+import pytest
+
+from hpc import workflows
+from hpc.errors import WrongInput
+
+
+def test_the_shipped_workflow(string_processing):
+    assert string_processing.title == "String processing"
+    assert [parameter.label for parameter in string_processing.parameters] == [
+        "--project (ProjectNo)",
+        "--input-bucket (INPUT_BUCKET)",
+        "--input-key (INPUT_KEY)",
+        "--output-bucket (OUTPUT_BUCKET)",
+        "--lines-per-shard (SPLIT_NUM)",
+        "--architecture (architecture)",
+    ]
+    assert string_processing.upload_parameters == {"INPUT_BUCKET", "INPUT_KEY"}
+    assert string_processing.splitting_state == "String_Split"
+    assert string_processing.step("String_Repeat").fan_out
+    assert string_processing.functions == {"job_map": ("Job_Map",), "check_output": ("Check_Output",)}
+
+
+def test_places_of_the_shipped_workflow(string_processing):
+    parameters = {"ProjectNo": "P1", "INPUT_BUCKET": "in", "INPUT_KEY": "source/a/{ProjectNo} b.txt"}
+    assert string_processing.input_uri(parameters) == "s3://in/source/a/{ProjectNo} b.txt"
+    assert string_processing.output_bucket(parameters) == "in"
+    assert string_processing.output_bucket({**parameters, "OUTPUT_BUCKET": "out"}) == "out"
+    assert string_processing.output_keys(parameters) == {
+        "repeat": "result/P1/String_Repeat_Merge/repeat_{ProjectNo} b.txt_merge",
+        "reverse": "result/P1/String_Reverse_Merge/reverse_{ProjectNo} b.txt_merge",
+    }
+
+
+def test_a_workflow_without_upload_and_fan_out(workflow_folders, counting_yaml):
+    workflow_folders("counting", counting_yaml)
+    counting = workflows.load("counting")
+    assert counting.description == "Counts words."
+    assert (counting.upload, counting.sharding, counting.splitting_state) == (None, None, None)
+    assert counting.input_uri({"ProjectNo": "P1"}) == ""
+    assert counting.output_keys({"ProjectNo": "P1"}) == {"counts": "result/P1/Count/counts"}
+
+
+def test_the_only_workflow_is_the_default(workflow_folders, counting_yaml):
+    assert workflows.default_name() is None
+    workflow_folders("counting", counting_yaml)
+    assert workflows.default_name() == "counting"
+    workflow_folders("other", counting_yaml)
+    assert workflows.default_name() is None
+    workflow_folders("string_processing", counting_yaml)
+    assert workflows.default_name() == "string_processing"
+    assert workflows.names() == ["counting", "other", "string_processing"]
+
+
+@pytest.mark.parametrize("name", ["nothing", "../counting", "", "counting/"])
+def test_an_unknown_workflow_is_refused(workflow_folders, counting_yaml, name):
+    workflow_folders("counting", counting_yaml)
+    with pytest.raises(WrongInput) as refusal:
+        workflows.load(name)
+    assert str(refusal.value) == f"--workflow: found {name!r}; expected one of: counting"
+
+
+def test_a_folder_that_is_not_as_the_schema_says_is_refused(workflow_folders, counting_yaml):
+    file = workflow_folders("counting", counting_yaml.replace("{state: Count, title: Count}", "{title: Count}"))
+    with pytest.raises(WrongInput) as refusal:
+        workflows.load("counting")
+    assert str(refusal.value) == (
+        f"{file}: steps/0: 'state' is a required property; workflows/schema.json says what is allowed"
+    )
+
+
+def test_a_folder_that_is_not_yaml_is_refused(workflow_folders):
+    file = workflow_folders("counting", "name: [")
+    with pytest.raises(WrongInput) as refusal:
+        workflows.load("counting")
+    assert str(refusal.value).startswith(f"{file} cannot be read: ")
+    assert str(refusal.value).endswith("; expected YAML in UTF-8")
