@@ -8,12 +8,12 @@ from typing import Any
 
 from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
+
 from hpc_constructs.batch_capacity import least_vcpus
 from hpc_constructs.key_patterns import narrowed
 from hpc_constructs.workflow_checks import WorkflowFolderError
 from hpc_constructs.workflow_folder import read_workflow_folders
 from hpc_constructs.workflow_parts import WorkflowFolder, largest_job_vcpus
-
 from settings import Settings, SettingsError
 from stacks.production import ProductionStack
 

@@ -13,6 +13,10 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, Self, cast
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+
 from hpc_constructs.batch_capacity import Architecture
 from hpc_constructs.object_ages import ObjectAges
 from hpc_constructs.setting_types import (
@@ -29,9 +33,6 @@ from hpc_constructs.setting_types import (
     UserName,
     X86Families,
 )
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.config import JsonDict
-from pydantic.fields import FieldInfo
 
 BUCKET_NAME_ALLOWED = "an S3 bucket name (3 to 63 of a-z, 0-9, '.' and '-')"
 BUCKETS_ALLOWED = "bucket:keys with ',' between patterns of keys and ';' between buckets"

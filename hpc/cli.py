@@ -89,7 +89,7 @@ _run_argument = click.argument("run_id", metavar="RUN", callback=lambda _ctx, _p
 def up(port: int | None) -> None:
     """Starts the platform on this machine, and deploys what changed."""
     state = platform.up(port=port, say=say)
-    click.echo(f"The platform is up at {state.endpoint_url} (process {state.pid}); its data is in {state.data_dir}")
+    click.echo(f"Platform: {state.endpoint_url} (process {state.pid}), its data in {state.data_dir}")
     say(f"Next: {display.program()} run FILE --project P --lines-per-shard N --output DIR")
 
 

@@ -25,8 +25,8 @@ from hpc.workflows import Workflow
 _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING": "cyan", "PENDING": "dim"}
 _MAX_FAILURES = 10
 _MAX_REASONS = 20
-# A pipe has no width; tables are not folded for it.
-_WIDTH_WITHOUT_TERMINAL = 200
+# A pipe has no width; nothing is folded for it.
+_WIDTH_WITHOUT_TERMINAL = 4000
 
 
 def console(stream: TextIO) -> Console:

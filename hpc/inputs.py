@@ -76,7 +76,7 @@ def count_shards(lines: int, lines_per_shard: int) -> int:
 def scan(stream: BinaryIO, *, max_line_bytes: int) -> Scan:
     """Counts and hashes `stream` in one pass and constant memory.
 
-    `lines` counts line feeds, plus one for a last line without. A line's length is counted without its line feed.
+    `lines` counts line feeds, plus one for a last line without. A line's length is counted with its line feed.
     """
     # A line that lies within one chunk cannot be too long, so only lines that cross a border are measured.
     chunk_bytes = min(_CHUNK_BYTES, max_line_bytes)
@@ -87,7 +87,7 @@ def scan(stream: BinaryIO, *, max_line_bytes: int) -> Scan:
         digest.update(chunk)
         total += len(chunk)
         first = chunk.find(b"\n")
-        open_line_bytes += len(chunk) if first < 0 else first
+        open_line_bytes += len(chunk) if first < 0 else first + 1
         if long_line is None and open_line_bytes > max_line_bytes:
             long_line = line_feeds + 1
         if first >= 0:

@@ -88,7 +88,9 @@ def check_buckets(stack: Stack, workflow: Workflow, parameters: Mapping[str, Any
     if workflow.upload:
         bucket = str(parameters[workflow.upload.bucket_parameter])
         key = str(parameters[workflow.upload.key_parameter])
-        _check(_label(workflow, workflow.upload.bucket_parameter), bucket, [key], stack.allowed_inputs, "inputBuckets")
+        is_bucket_allowed = any(entry.bucket == bucket for entry in stack.allowed_inputs)
+        wrong = workflow.upload.key_parameter if is_bucket_allowed else workflow.upload.bucket_parameter
+        _check(_label(workflow, wrong), bucket, [key], stack.allowed_inputs, "inputBuckets")
     label = _label(workflow, workflow.output_bucket_parameter)
     keys = list(workflow.output_keys(parameters).values())
     _check(label, workflow.output_bucket(parameters), keys, stack.allowed_outputs, "outputBuckets")

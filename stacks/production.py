@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_cdk import Stack
 from constructs import Construct
+
 from hpc_constructs.batch_compute import BatchCompute
 from hpc_constructs.data_bucket import DataBucket
 from hpc_constructs.job_images import JobImages
@@ -17,7 +18,6 @@ from hpc_constructs.run_table import RunTable
 from hpc_constructs.workflow import Workflow
 from hpc_constructs.workflow_checks import pascal_case
 from hpc_constructs.workflow_parts import WorkflowFolder
-
 from settings import Settings
 
 

@@ -85,11 +85,7 @@ def serve(config: EmulatorConfig) -> None:
     service = _batch_service(config, emulator_hooks)
     emulator_hooks.install(service, access_key_id=config.access_key_id, secret_access_key=config.secret_access_key)
     sys.argv = sys.argv[:1]  # ministack parses the command line too
-    try:
-        app.main()
-    finally:
-        service.stop()
-        lock.close()
+    app.main()  # ends the process itself, with the lock
 
 
 def _batch_service(config: EmulatorConfig, hooks: Any) -> Any:

@@ -12,10 +12,11 @@ import contextvars
 import functools
 import hashlib
 import json
+import os
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import botocore.serialize
@@ -44,7 +45,7 @@ def install(service: BatchService, *, access_key_id: str, secret_access_key: str
     """Puts every hook in place; call once, before the emulator serves its first request."""
     _trust_loopback()
     _refuse_root_keys()
-    _close_administration()
+    _guard_server(service)
     _make_owner(access_key_id, secret_access_key)
     _serve_batch(service)
     _run_batch_tasks(service)
@@ -79,16 +80,31 @@ def _refuse_root_keys() -> None:
     _replace(sts, "is_root_access_key", is_root)
 
 
-def _close_administration() -> None:
-    """ministack resets itself for whoever asks (a web page, say); only its health check stays open."""
+def _guard_server(service: BatchService) -> None:
+    """ministack resets itself for whoever asks (a web page, say): only its health check stays open.
+
+    And its end is the process's end: a Lambda or a Map that still waits in a thread would keep it alive for minutes.
+    """
     serve = app.app
 
     async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await serve(scope, receive, ending(send))
+            return
         if scope["type"] == "http" and scope["path"].startswith("/_") and scope["path"] != HEALTH_PATH:
             await send({"type": "http.response.start", "status": 403, "headers": []})
             await send({"type": "http.response.body", "body": b"closed on the laptop platform"})
             return
         await serve(scope, receive, send)
+
+    def ending(send: Any) -> Any:
+        async def send_or_exit(message: dict[str, Any]) -> None:
+            if message["type"] == "lifespan.shutdown.complete":  # the state is saved
+                service.stop()
+                os._exit(0)
+            await send(message)
+
+        return send_or_exit
 
     _replace(app, "app", guarded)
 
@@ -371,15 +387,17 @@ class AccountScope:
         responses.set_request_account_id(self._account)
         responses.set_request_region(self._region)
 
-    def write_logs(self, group: str, stream: str, events: list[tuple[int, str]]) -> None:
+    def write_logs(self, group: str, stream: str, lines: Sequence[tuple[int, str]]) -> None:
         """Appends to CloudWatch Logs; the group and the stream are made when they are not there."""
         self._enter()
         if group not in cloudwatch_logs._log_groups:
             cloudwatch_logs._create_log_group({"logGroupName": group})
         if stream not in cloudwatch_logs._log_groups[group]["streams"]:
             cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
-        lines = [{"timestamp": stamp, "message": text} for stamp, text in events]
-        cloudwatch_logs._put_log_events({"logGroupName": group, "logStreamName": stream, "logEvents": lines})
+        events = [{"timestamp": stamp, "message": text} for stamp, text in lines]
+        if not events:
+            return
+        cloudwatch_logs._put_log_events({"logGroupName": group, "logStreamName": stream, "logEvents": events})
 
     def publish_job_state(self, job: dict[str, Any]) -> None:
         """Sends Batch's job state change event to EventBridge."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from hpc_job.environment import now, read_job, shard_name
 from hpc_job.errors import InputError
 from hpc_job.text import MAX_LINE_BYTES

@@ -6,12 +6,13 @@ import io
 from typing import Any
 
 import boto3
-import hpc_job.object_reader
-import hpc_job.object_writer
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
+
+import hpc_job.object_reader
+import hpc_job.object_writer
 from hpc_job.environment import Job
 from hpc_job.errors import InputError, JobError
 from hpc_job.object_reader import ObjectReader, read_json

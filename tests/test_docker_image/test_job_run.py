@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
-import hpc_job.run
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
+
+import hpc_job.run
 from hpc_job.environment import Job
 from hpc_job.errors import InputError, JobError
 from hpc_job.records import write_record
@@ -89,7 +90,7 @@ def test_the_details_of_a_failure_are_recorded(written) -> None:
 
 def test_done_is_0_and_the_record_is_what_the_job_writes(written, capsys) -> None:
     def work(job: Job, _: object, client: Any) -> None:
-        write_record(client, job, {"bytes": 1})
+        write_record(client, job, {"bytes": 1, "lines": 2})
 
     given = {name: value for name, value in GIVEN.items() if name != "SHARD"}
     assert hpc_job.run.run(work, [], given) == 0
@@ -97,7 +98,10 @@ def test_done_is_0_and_the_record_is_what_the_job_writes(written, capsys) -> Non
     assert request["Key"] == "result/P/records/r1/String_Repeat.json"
     assert "Tagging" not in request
     assert json.loads(request["Body"])["bytes"] == 1
-    assert capsys.readouterr().err == ""
+    printed = capsys.readouterr()
+    where = "s3://b/result/P/records/r1/String_Repeat.json"
+    assert printed.out == f"String_Repeat is done: 2 lines, 1 bytes; its record is {where}\n"
+    assert printed.err == ""
 
 
 def test_a_wrong_environment_is_told_without_a_record(written, capsys) -> None:

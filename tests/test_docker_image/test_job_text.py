@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
-from hpc_job.errors import InputError
-from hpc_job.text import Measure, is_one_line, measured, parted, whole_lines
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from hpc_job.errors import InputError
+from hpc_job.text import Measure, is_one_line, measured, parted, whole_lines
 from string_repeat.repeat import repeat_lines
 from string_reverse.reverse import character_start, decoded, reverse_lines
 from string_split.cut import cut

@@ -196,8 +196,8 @@ def test_a_corrupted_output_is_named_and_nothing_is_merged(run) -> None:
     run.shard("reverse", 1)
     key = run.key("String_Reverse", "reverse_lines.txt_00001")
     run.stage.put(key, b"fEd\n")
-    message = run.merge("reverse", code=1)
+    message = run.merge("reverse", code=2)
     assert message.startswith(f"output of shard lines.txt_00001 s3://{BUCKET}/{key}: found 4 bytes with SHA-256 ")
     assert message.endswith(" as its job recorded; start a new run of this project\n")
-    refused(run, message, "String_Reverse_Merge.failed.json", code=1)
+    refused(run, message, "String_Reverse_Merge.failed.json", code=2)
     assert run.stage.listing(f"result/{run.project}/String_Reverse_Merge/") == []

@@ -139,7 +139,7 @@ class TestWithPlatform:
     def test_up(self, platform_state):
         result = hpc("up")
         assert result.exit_code == 0
-        assert result.stdout.startswith(f"The platform is up at {platform_state.endpoint_url} ")
+        assert result.stdout.startswith(f"Platform: {platform_state.endpoint_url} (process ")
 
     def test_the_platform_for_scripts(self, platform_state):
         result = hpc("show", "--platform", "--json")

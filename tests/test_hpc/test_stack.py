@@ -89,7 +89,7 @@ def test_buckets_and_keys_that_jobs_may_use_pass(stack, string_processing):
         ),
         (
             {"INPUT_KEY": "result/P0/String_Repeat_Merge/x"},
-            "--input-bucket (INPUT_BUCKET): found s3://data-bucket/result/P0/String_Repeat_Merge/x, which the "
+            "--input-key (INPUT_KEY): found s3://data-bucket/result/P0/String_Repeat_Merge/x, which the "
             "platform's jobs may not use; expected one of: data-bucket (uploads/*, source/*); other-bucket (raw/*); to "
             "allow another, add it to the setting inputBuckets and deploy again",
         ),

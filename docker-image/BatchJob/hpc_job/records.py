@@ -27,6 +27,9 @@ def write_record(client: Any, job: Job, fields: Mapping[str, Any]) -> None:
     """Says that the job's output is complete; whoever lists the record relies on that."""
     document = common_fields(job) | dict(fields)
     put_json(client, job.output_bucket, job.record_key, document, intermediate=job.does_a_shard)
+    measure = fields.get("merged") or fields.get("input") or fields
+    size = f"{measure['lines']} lines, {measure['bytes']} bytes"
+    print(f"{job.state} is done: {size}; its record is s3://{job.output_bucket}/{job.record_key}", flush=True)
 
 
 def write_failure(client: Any, job: Job, exit_code: int, reason: str, details: Mapping[str, Any]) -> None:

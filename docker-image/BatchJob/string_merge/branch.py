@@ -10,7 +10,6 @@ from hpc_job.environment import SPLIT_STATE, Job
 from hpc_job.errors import InputError, JobError
 from hpc_job.object_reader import read_json
 from hpc_job.s3 import reading
-
 from string_merge.in_order import in_order
 
 RECORDS_AT_ONCE = 16
@@ -115,7 +114,10 @@ def read_outputs(client: Any, job: Job, branch: Branch, shards: Iterable[Shard])
 
 
 def checked_output(job: Job, branch: Branch, shard: Shard, record: Mapping[str, Any], uri: str) -> Output:
-    """A shard's output; raises JobError that names the shard when the record is not of what the shard must become."""
+    """A shard's output; raises InputError that names the shard when the record is not of what the shard must become.
+
+    Permanent: the shard has its record, so no other try of this run would do it again.
+    """
     expected: dict[str, Any] = {
         "index": shard.index,
         "shard": shard.name,
@@ -127,7 +129,7 @@ def checked_output(job: Job, branch: Branch, shard: Shard, record: Mapping[str, 
     }
     for name, value in expected.items():
         if record.get(name) != value:
-            raise JobError(
+            raise InputError(
                 f"shard {shard.name} of {branch.state}: found {name} {record.get(name)!r:.200} in its record {uri}, "
                 f"expected {value!r:.200}; start a new run of this project"
             )

@@ -8,11 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from hpc_job.environment import Job, file_name
-from hpc_job.errors import JobError
+from hpc_job.errors import InputError
 from hpc_job.object_reader import ObjectReader
 from hpc_job.object_writer import ObjectWriter, Uploads
 from hpc_job.records import write_record
-
 from string_merge.branch import Output, read_branch, read_outputs, read_shards
 from string_merge.in_order import in_order
 
@@ -36,7 +35,7 @@ def merge_branch(job: Job, environment: Mapping[str, str], client: Any) -> None:
 
 
 def joined(client: Any, bucket: str, outputs: Sequence[Output]) -> Iterator[bytes]:
-    """The bytes of all outputs, one after the other; raises JobError at the end of one that is not as recorded."""
+    """The bytes of all outputs, one after the other; raises InputError at the end of one that is not as recorded."""
 
     def open_output(output: Output) -> ObjectReader:
         return ObjectReader(client, bucket, output.key, f"output of shard {output.shard}")
@@ -50,14 +49,14 @@ def joined(client: Any, bucket: str, outputs: Sequence[Output]) -> Iterator[byte
 
 
 def verified(chunks: Iterable[bytes], output: Output, uri: str) -> Iterator[bytes]:
-    """The chunks unchanged; raises JobError after the last when size or checksum differ from the record."""
+    """The chunks unchanged; raises InputError after the last when size or checksum differ from the record."""
     size, checksum = 0, hashlib.sha256()
     for chunk in chunks:
         size += len(chunk)
         checksum.update(chunk)
         yield chunk
     if (size, checksum.hexdigest()) != (output.bytes, output.sha256):
-        raise JobError(
+        raise InputError(
             f"output of shard {output.shard} {uri}: found {size} bytes with SHA-256 {checksum.hexdigest()}, expected "
             f"{output.bytes} bytes with SHA-256 {output.sha256} as its job recorded; start a new run of this project"
         )

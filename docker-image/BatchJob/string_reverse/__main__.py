@@ -9,7 +9,6 @@ from functools import partial
 
 from hpc_job.run import run
 from hpc_job.shard import process_shard
-
 from string_reverse.reverse import reverse_lines
 
 

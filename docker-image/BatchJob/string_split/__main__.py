@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from hpc_job.run import run
-
 from string_split.split import split_input
 
 

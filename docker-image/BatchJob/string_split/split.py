@@ -15,7 +15,6 @@ from hpc_job.object_writer import ObjectWriter, Uploads, put_small
 from hpc_job.records import write_record
 from hpc_job.s3 import writing
 from hpc_job.text import Measure, measured, whole_lines
-
 from string_split.cut import cut, shard_name, smallest_lines_per_shard
 
 MAX_SHARDS = 10_000  # one Batch job a shard in each branch; beyond it shards would have to be grouped

@@ -111,6 +111,7 @@ class AttemptRunner:
         stop: threading.Event,
         on_running: Callable[[], None],
     ) -> AttemptOutcome:
+        self._to_log(request, [])  # the stream is there from the start, as with the awslogs driver
         self._config.scratch_dir.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f"{request.job_id}-{request.attempt}-", dir=self._config.scratch_dir))
         try:

@@ -19,6 +19,8 @@ class CredentialsForRole(Protocol):
 class LogSink(Protocol):
     """Takes lines of one log stream, in order: (milliseconds since 1970, text without line end).
 
+    The first call of an attempt has no lines: it only opens the stream.
+
     Called in the attempt's thread; a slow sink slows the job down, as CloudWatch's blocking mode does.
     """
 
