@@ -14,10 +14,14 @@ USER = "abc"
 
 @dataclass(frozen=True)
 class Synthesized:
-    """A synthesized assembly: the folder, and its only stack's template as a dict."""
+    """A synthesized assembly, which is gone with this object, and its only stack's template as a dict."""
 
-    folder: Path
+    directory: tempfile.TemporaryDirectory[str]
     template: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.directory.name)
 
     @property
     def template_file(self) -> Path:
@@ -58,7 +62,7 @@ def synthesize(**settings: str) -> Synthesized:
 def _synthesized(settings: tuple[tuple[str, str], ...]) -> Synthesized:
     from app import create_app
 
-    folder = Path(tempfile.mkdtemp(prefix="hpc-cdk-out-"))
-    create_app(context=dict(settings), environment={"UserName": USER}, outdir=str(folder)).synth()
-    template = json.loads((folder / f"Production-{USER}.template.json").read_text("utf-8"))
-    return Synthesized(folder, template)
+    directory = tempfile.TemporaryDirectory(prefix="hpc-cdk-out-")
+    create_app(context=dict(settings), environment={"UserName": USER}, outdir=directory.name).synth()
+    template = json.loads(Path(directory.name, f"Production-{USER}.template.json").read_text("utf-8"))
+    return Synthesized(directory, template)

@@ -76,7 +76,11 @@ class MachineRole(Construct):
                 iam.PolicyStatement(actions=["states:DescribeExecution", "states:StopExecution"], resources=[children]),
             ],
         )
-        acknowledge_wildcards(policy, [children], reason="Child executions get their names when the Map starts them")
+        acknowledge_wildcards(
+            policy,
+            [children],
+            reason="Child executions get their names when the Map starts them, no policy can name them",
+        )
 
     def _allow(self, action: str, resources: Iterable[str]) -> None:
         self.role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[*resources]))
@@ -103,5 +107,9 @@ class MachineRole(Construct):
         self._allow("batch:DescribeJobs", ["*"])
         for action in ("events:PutTargets", "events:PutRule", "events:DescribeRule"):
             self._allow(action, [rule])
-        acknowledge_wildcards(self.role, revisions, reason="A run names the revision that was current at its start")
-        acknowledge_wildcards(self.role, [jobs], reason="Job ids are made when jobs are submitted")
+        acknowledge_wildcards(
+            self.role, revisions, reason="A run names the revisions that were current when it was submitted"
+        )
+        acknowledge_wildcards(
+            self.role, [jobs], reason="Job ids are made when jobs are submitted, no policy can name them"
+        )

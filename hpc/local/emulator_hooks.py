@@ -15,6 +15,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import botocore.serialize
 import botocore.session
 from ministack import app
-from ministack.core import iam_evaluator, responses
+from ministack.core import iam_evaluator, persistence, responses
 from ministack.services import batch, cloudwatch_logs, eventbridge, iam, lambda_svc, s3, stepfunctions, sts
 from ministack.services.cloudformation import provisioners
 
@@ -47,6 +48,7 @@ def install(service: BatchService, *, access_key_id: str, secret_access_key: str
     _refuse_root_keys()
     _guard_server(service)
     _make_owner(access_key_id, secret_access_key)
+    _save_on_request()
     _serve_batch(service)
     _run_batch_tasks(service)
     _end_work_of_stopped_executions()
@@ -128,6 +130,15 @@ def _make_owner(access_key_id: str, secret_access_key: str) -> None:
         }
 
     _replace(app, "_load_persisted_state", load_then_make)
+
+
+def _save_on_request() -> None:
+    """SIGUSR1 writes the state down, as the end of the process does: `hpc up` asks for it after a deployment."""
+
+    def save(_signal: int, _frame: Any) -> None:
+        persistence.save_all(app._build_persistence_save_dict())
+
+    signal.signal(signal.SIGUSR1, save)
 
 
 def role_credentials(role_arn: str, session_name: str) -> dict[str, str]:

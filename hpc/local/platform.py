@@ -119,6 +119,7 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
     config = _configuration(directory, config_file, port)
     _refuse_taken_port(config.port)
     config.save(config_file)
+    _set_orphans_aside(directory, say)
     for leftover in (directory / "tmp").iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
     log_file = directory / "logs" / "platform.log"
@@ -151,6 +152,15 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
     )
     _write_private(directory / "platform.json", json.dumps(asdict(state)))
     return state
+
+
+def _set_orphans_aside(directory: Path, say: Callable[[str], None]) -> None:
+    """Objects without the account that they belong to (the process was killed before it saved) are kept apart."""
+    objects = directory / "s3"
+    if objects.is_dir() and not (directory / "emulator" / "cloudformation.json").is_file():
+        aside = directory / f"s3-orphaned-{time.strftime('%Y%m%d-%H%M%S')}"
+        objects.rename(aside)
+        say(f"The platform was killed before it had saved its state; what lay in its S3 is kept in {aside}")
 
 
 def _configuration(directory: Path, config_file: Path, port: int | None) -> EmulatorConfig:
@@ -192,9 +202,12 @@ def _deploy(directory: Path, state: PlatformState, say: Callable[[str], None]) -
         user_name=state.stack_name.removeprefix("Production-"),
     )
     try:
-        return deploy(target, say=say)
+        deployed = deploy(target, say=say)
     except DeployError as error:
         raise PlatformError(str(error)) from error
+    if deployed:
+        os.kill(state.pid, signal.SIGUSR1)  # a crash from now on does not cost the deployment
+    return deployed
 
 
 def _user_name() -> str:

@@ -1,0 +1,227 @@
+"""Deploy settings: precedence, every error to the letter, and the README's table."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from hpc_constructs.key_patterns import BucketKeys
+from settings import Settings, SettingsError, environment_variable, markdown_table, setting_names
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(environment: dict[str, str] | None = None, **context: Any) -> Settings:
+    return Settings.load(context={"UserName": "abc", **context}, environment=environment or {})
+
+
+def test_with_a_user_name_only_everything_has_its_default() -> None:
+    settings = Settings.load(context={}, environment={"UserName": "abc"})
+    assert settings.model_dump() == {
+        "user_name": "abc",
+        "email_address": "",
+        "region": "us-east-1",
+        "graviton_max_vcpus": 256,
+        "x86_max_vcpus": 256,
+        "graviton_instance_families": ("r6g",),
+        "x86_instance_families": ("r5",),
+        "root_volume_gib": 200,
+        "spot": True,
+        "nat_gateways": 1,
+        "max_attempts": 3,
+        "map_max_concurrency": 50,
+        "archive_after_days": 30,
+        "deep_archive_after_days": 120,
+        "expire_after_days": 365,
+        "intermediate_expire_after_days": 7,
+        "log_retention_days": 90,
+        "input_buckets": (),
+        "output_buckets": (),
+        "retain_data": True,
+        "existing_bucket": "",
+        "existing_table": "",
+        "workflows_directory": "workflows",
+        "lambda_directory": "lambda",
+    }
+
+
+def test_context_wins_over_environment_and_environment_over_default() -> None:
+    environment = {"UserName": "abc", "HPC_CDK_MAX_ATTEMPTS": "4", "HPC_CDK_SPOT": "false", "Region": "eu-west-1"}
+    settings = Settings.load(context={"maxAttempts": "5", "Region": ""}, environment=environment)
+    assert (settings.max_attempts, settings.spot, settings.region, settings.nat_gateways) == (5, False, "eu-west-1", 1)
+
+
+def test_false_in_the_context_is_a_value() -> None:
+    assert load(spot=False, environment={"HPC_CDK_SPOT": "true"}).spot is False
+
+
+def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UserName", "from-process")
+    assert Settings.load(context={}).user_name == "from-process"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load().spot = False
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field", "value"),
+    [
+        ("UserName", " ABC-1 ", "user_name", "abc-1"),
+        ("UserName", "a1", "user_name", "a1"),
+        ("UserName", "a" * 20, "user_name", "a" * 20),
+        ("Region", "ap-southeast-1", "region", "ap-southeast-1"),
+        ("Region", "us-gov-west-1", "region", "us-gov-west-1"),
+        ("gravitonMaxVcpus", 2560, "graviton_max_vcpus", 2560),
+        ("gravitonInstanceFamilies", "r6g, r7g,C7gn", "graviton_instance_families", ("r6g", "r7g", "c7gn")),
+        (
+            "gravitonInstanceFamilies",
+            ["im4gn", "r6g.16xlarge"],
+            "graviton_instance_families",
+            ("im4gn", "r6g.16xlarge"),
+        ),
+        ("x86InstanceFamilies", "r5,g4dn,m6i.4xlarge", "x86_instance_families", ("r5", "g4dn", "m6i.4xlarge")),
+        ("spot", "False", "spot", False),
+        ("logRetentionDays", "731", "log_retention_days", 731),
+        (
+            "inputBuckets",
+            "g-1:raw/*;a-2:x/*,y/*",
+            "input_buckets",
+            (BucketKeys("g-1", ("raw/*",)), BucketKeys("a-2", ("x/*", "y/*"))),
+        ),
+        ("outputBuckets", "shared:*", "output_buckets", (BucketKeys("shared", ("*",)),)),
+        ("existingDataBucket", "my.bucket-1", "existing_bucket", "my.bucket-1"),
+        ("existingTable", "Production-abc-Runs", "existing_table", "Production-abc-Runs"),
+    ],
+)
+def test_what_is_taken(name: str, text: Any, field: str, value: Any) -> None:
+    assert getattr(load(**{name: text}), field) == value
+
+
+USER = (
+    "2 to 20 of a-z, 0-9 and single '-', first and last a letter or digit (made lower case); example: -c UserName=abc"
+)
+FAMILIES = "instance families or types with ',' between; example: -c"
+BUCKETS = "bucket:keys with ',' between patterns of keys and ';' between buckets; example: -c"
+BUCKET = "an S3 bucket name (3 to 63 of a-z, 0-9, '.' and '-')"
+TABLE = "a DynamoDB table name (3 to 255 of A-Z, a-z, 0-9, '_', '.' and '-')"
+NAT = "1 or 2 (without one, instances in private subnets reach neither ECS nor ECR)"
+RETENTION = "one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731; example: -c logRetentionDays=30"
+
+
+def whole(name: str, low: int, high: int, example: int) -> str:
+    return f"a whole number from {low} to {high}; example: -c {name}={example}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "allowed"),
+    [
+        *[("UserName", bad, USER) for bad in ("a", "a" * 21, "a--b", "-ab", "ab-", "a_b", "a b", "é1")],
+        ("EmailAddress", "abc", "an e-mail address; example: -c EmailAddress=abc@example.org"),
+        ("EmailAddress", "abc@example", "an e-mail address; example: -c EmailAddress=abc@example.org"),
+        ("Region", "Singapore", "an AWS Region; example: -c Region=ap-southeast-1"),
+        ("gravitonMaxVcpus", "12x", whole("gravitonMaxVcpus", 4, 100_000, 2560)),
+        ("gravitonMaxVcpus", "3", whole("gravitonMaxVcpus", 4, 100_000, 2560)),
+        ("x86MaxVcpus", "-1", whole("x86MaxVcpus", 4, 100_000, 2560)),
+        ("x86MaxVcpus", "1e12", whole("x86MaxVcpus", 4, 100_000, 2560)),
+        ("gravitonInstanceFamilies", "r5", f"different Graviton {FAMILIES} gravitonInstanceFamilies=r6g,r7g"),
+        ("gravitonInstanceFamilies", "r6g,r6g", f"different Graviton {FAMILIES} gravitonInstanceFamilies=r6g,r7g"),
+        ("gravitonInstanceFamilies", "r6g,", f"different Graviton {FAMILIES} gravitonInstanceFamilies=r6g,r7g"),
+        ("x86InstanceFamilies", "r6g", f"different x86 {FAMILIES} x86InstanceFamilies=r5,r5a"),
+        ("x86InstanceFamilies", "a1", f"different x86 {FAMILIES} x86InstanceFamilies=r5,r5a"),
+        ("rootVolumeGib", "29", whole("rootVolumeGib", 30, 16_384, 500)),
+        ("spot", "maybe", "true or false; example: -c spot=false"),
+        ("natGateways", "0", f"{NAT}; example: -c natGateways=2"),
+        ("maxAttempts", "0", whole("maxAttempts", 1, 10, 5)),
+        ("maxAttempts", "True", whole("maxAttempts", 1, 10, 5)),
+        ("mapMaxConcurrency", "10001", whole("mapMaxConcurrency", 1, 10_000, 500)),
+        ("archiveAfterDays", "0", whole("archiveAfterDays", 1, 36_500, 60)),
+        ("deepArchiveAfterDays", "x", whole("deepArchiveAfterDays", 1, 36_500, 180)),
+        ("expireAfterDays", "x", whole("expireAfterDays", 1, 36_500, 730)),
+        ("intermediateExpireAfterDays", "0", whole("intermediateExpireAfterDays", 1, 36_500, 3)),
+        ("logRetentionDays", "31", RETENTION),
+        ("inputBuckets", "genomes", f"{BUCKETS} inputBuckets='genomes:raw/*;archive:2024/*,2025/*'"),
+        ("outputBuckets", "Shared:x/*", f"{BUCKETS} outputBuckets='shared-results:result/*'"),
+        ("retainData", "1", "true or false; example: -c retainData=false"),
+        ("existingDataBucket", "No_Bucket", f"{BUCKET}; example: -c existingDataBucket=production-abc-data-1a2b3c"),
+        ("existingTable", "a", f"{TABLE}; example: -c existingTable=Production-abc-Runs-1A2B3C"),
+    ],
+)
+def test_what_is_refused_and_how(name: str, text: str, allowed: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(**{name: text})
+    assert str(refused.value) == f"{name} is {text!r}; allowed: {allowed}"
+
+
+def test_a_missing_user_name() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(context={}, environment={"UserName": ""})
+    assert str(refused.value) == f"UserName is not set; allowed: {USER.replace('-c ', '')}"
+
+
+def test_an_error_names_what_was_set() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"HPC_CDK_NAT_GATEWAYS": "3"})
+    assert str(refused.value) == f"HPC_CDK_NAT_GATEWAYS is '3'; allowed: {NAT}; example: HPC_CDK_NAT_GATEWAYS=2"
+
+
+def test_an_error_is_one_line_whatever_was_given() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(EmailAddress="a\nb" + "x" * 1000)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("ages", "name", "days", "earlier", "least"),
+    [
+        ({"archiveAfterDays": 7}, "archiveAfterDays", 7, "intermediateExpireAfterDays (7)", 8),
+        ({"archiveAfterDays": 120}, "deepArchiveAfterDays", 120, "archiveAfterDays (120)", 121),
+        ({"expireAfterDays": 100}, "expireAfterDays", 100, "deepArchiveAfterDays (120)", 121),
+    ],
+)
+def test_ages_must_be_in_order(ages: dict[str, int], name: str, days: int, earlier: str, least: int) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(**ages)
+    assert str(refused.value) == f"{name} is {days}; allowed: more days than {earlier}; example: -c {name}={least}"
+
+
+def test_a_misspelt_context_key_is_refused() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(gravitonMaxVcpu="512")
+    assert str(refused.value) == (
+        f"gravitonMaxVcpu is no setting; allowed: {', '.join(setting_names())}; example: gravitonMaxVcpus=2560"
+    )
+
+
+def test_a_misspelt_environment_variable_is_refused() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"HPC_CDK_SPOTS": "false"})
+    known = ", ".join(environment_variable(name) for name in setting_names())
+    assert str(refused.value) == f"HPC_CDK_SPOTS is no setting; allowed: {known}; example: HPC_CDK_SPOT=false"
+
+
+def test_the_cdks_own_context_is_left_alone() -> None:
+    assert load(**{"@aws-cdk/core:checkSecretUsage": True, "aws:cdk:bundling-stacks": ["**"]}).user_name == "abc"
+
+
+def test_environment_variables_are_made_of_the_names() -> None:
+    assert environment_variable("gravitonMaxVcpus") == "HPC_CDK_GRAVITON_MAX_VCPUS"
+    assert environment_variable("x86MaxVcpus") == "HPC_CDK_X86_MAX_VCPUS"
+    assert environment_variable("UserName") == "UserName"
+
+
+def test_the_readme_shows_the_table_of_all_settings() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = readme.split("<!-- settings -->")[1].split("<!-- /settings -->")[0]
+    assert shown.strip() == markdown_table(), "paste what `python -m settings` prints between the markers"
+
+
+def test_the_table_has_a_row_a_setting_and_is_what_the_module_prints() -> None:
+    assert len(markdown_table().splitlines()) == 2 + len(Settings.model_fields)
+    printed = subprocess.run([sys.executable, "-m", "settings"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == markdown_table()
