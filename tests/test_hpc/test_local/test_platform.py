@@ -1,0 +1,63 @@
+"""What a person is told when the platform cannot be started, and how it knows whether it runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from hpc.local import platform
+from hpc.local.platform import PlatformError
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HPC_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def test_nothing_runs_in_a_new_state_directory(state_dir):
+    assert platform.running() is None
+    assert platform.down(say=print) is False
+
+
+def test_a_stale_file_of_a_killed_platform_is_not_believed(state_dir):
+    state_dir.mkdir()
+    (state_dir / "platform.lock").touch()
+    (state_dir / "platform.json").write_text(json.dumps({"pid": 1, "endpoint_url": "http://127.0.0.1:1"}))
+    assert platform.running() is None
+    assert platform.down(say=print) is False
+
+
+def test_a_lock_without_a_readable_file_is_not_a_running_platform(state_dir):
+    state_dir.mkdir()
+    with (state_dir / "platform.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (state_dir / "platform.json").write_text("{")
+        assert platform.running() is None
+
+
+def test_a_taken_port_is_refused_with_a_way_out(state_dir):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PlatformError, match=rf"port {port} .* is taken .* hpc up --port {port + 1}") as refused:
+            platform.up(port=port, say=print)
+    assert refused.value.exit_code == 2
+
+
+def test_a_state_directory_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HPC_STATE_DIR", str(tmp_path / "file" / "state"))
+    with pytest.raises(PlatformError, match=r"state directory .* cannot be made: .*; set HPC_STATE_DIR") as refused:
+        platform.up(say=print)
+    assert refused.value.exit_code == 2
+
+
+def test_secrets_do_not_show_in_a_representation():
+    state = platform.PlatformState(1, "http://127.0.0.1:1", None, "d", "r", "s", "AKIA", "very secret")
+    assert "very secret" not in repr(state)
