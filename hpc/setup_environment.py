@@ -37,7 +37,7 @@ def main():
     say("Installing the CDK command line")
     node = os.path.join(venv, "bin")
     run(
-        [os.path.join(node, "npm"), "ci", "--no-audit", "--no-fund", "--loglevel=error"],
+        [os.path.join(node, "npm"), "ci", "--no-audit", "--no-fund", "--loglevel=error", "--no-update-notifier"],
         "look at the message above; this step needs the npm registry",
         PATH=node + os.pathsep + os.environ.get("PATH", ""),
     )

@@ -29,7 +29,8 @@ from ministack.services.cloudformation import provisioners
 
 from hpc.local import batch_http
 from hpc.local.batch import BatchError, BatchService, JobWaitCancelled, JobWaitTimeout
-from hpc.local.spelling import batch_request, camel, lifecycle_rule, pascal
+from hpc.local.cloudformation_types import batch_types, recorded_types
+from hpc.local.spelling import camel, lifecycle_rule, pascal
 
 # Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html (payload of a state)
 MAX_STATE_BYTES = 262_144
@@ -299,90 +300,11 @@ def _keep_lifecycle_rules() -> None:
 
 
 def _add_resource_types(service: BatchService) -> None:
+    """CloudFormation types that ministack refuses: Batch's go to our service, the others are recorded."""
     handlers = provisioners._RESOURCE_HANDLERS
-    handlers["AWS::Batch::ComputeEnvironment"] = _batch_resource(
-        service, "ComputeEnvironment", "computeEnvironmentName", "computeEnvironmentArn", "ComputeEnvironmentArn"
-    )
-    handlers["AWS::Batch::JobQueue"] = _batch_resource(
-        service, "JobQueue", "jobQueueName", "jobQueueArn", "JobQueueArn"
-    )
-    handlers["AWS::Batch::JobDefinition"] = _job_definition_resource(service)
-    for resource_type, prefix in RECORDED_ONLY.items():
-        handlers.setdefault(resource_type, _recorded_resource(prefix))
-
-
-# Nothing on a laptop would use these: they are accepted, given an id, and shown as recorded only.
-RECORDED_ONLY = {
-    "AWS::EC2::EIP": "eipalloc",
-    "AWS::EC2::NatGateway": "nat",
-    "AWS::EC2::FlowLog": "fl",
-    "AWS::EC2::SecurityGroupIngress": "sgr",
-    "AWS::EC2::SecurityGroupEgress": "sgr",
-}
-
-
-def _recorded_resource(prefix: str) -> dict[str, Any]:
-    def create(_logical_id: str, _properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
-        physical_id = f"{prefix}-{secrets.token_hex(8)}"
-        return physical_id, {"AllocationId": physical_id, "Id": physical_id, "NatGatewayId": physical_id}
-
-    def update(physical_id: str, _old: Any, _new: Any, _stack: str) -> tuple[str, dict[str, str]]:
-        return physical_id, {"AllocationId": physical_id, "Id": physical_id, "NatGatewayId": physical_id}
-
-    return {"create": create, "update": update, "delete": lambda _physical_id, _properties: None}
-
-
-def _batch_resource(service: BatchService, kind: str, name_key: str, arn_key: str, attribute: str) -> dict[str, Any]:
-    """CloudFormation's create, update and delete of a compute environment or a job queue."""
-    update_key = name_key.removesuffix("Name")
-
-    def create(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
-        request = batch_request(properties)
-        request.setdefault(name_key, provisioners._physical_name(stack, logical_id, max_len=128))
-        arn = _call(service, f"Create{kind}", request)[arn_key]
-        return arn, {attribute: arn}
-
-    def update(physical_id: str, _old: Any, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
-        request = batch_request(properties)
-        request.pop(name_key, None)
-        request.pop("type", None)
-        request.pop("tags", None)
-        _call(service, f"Update{kind}", request | {update_key: physical_id})
-        return physical_id, {attribute: physical_id}
-
-    def delete(physical_id: str, _properties: dict[str, Any]) -> None:
-        _call(service, f"Update{kind}", {update_key: physical_id, "state": "DISABLED"})
-        _call(service, f"Delete{kind}", {update_key: physical_id})
-
-    return {"create": create, "update": update, "delete": delete}
-
-
-def _job_definition_resource(service: BatchService) -> dict[str, Any]:
-    """Each change registers a new revision; the old one stays, as `SkipDeregisterOnUpdate` asks."""
-
-    def register(properties: dict[str, Any], name: str) -> tuple[str, dict[str, str]]:
-        request = batch_request(properties) | {"jobDefinitionName": name}
-        arn = _call(service, "RegisterJobDefinition", request)["jobDefinitionArn"]
-        return arn, {"JobDefinitionArn": arn}
-
-    def create(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
-        name = properties.get("JobDefinitionName") or provisioners._physical_name(stack, logical_id, max_len=128)
-        return register(properties, name)
-
-    def update(physical_id: str, _old: Any, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
-        return register(properties, physical_id.rsplit("/", 1)[-1].split(":", maxsplit=1)[0])
-
-    def delete(physical_id: str, _properties: dict[str, Any]) -> None:
-        _call(service, "DeregisterJobDefinition", {"jobDefinition": physical_id})
-
-    return {"create": create, "update": update, "delete": delete}
-
-
-def _call(service: BatchService, action: str, request: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return service.handle(action, request)
-    except BatchError as error:
-        raise ValueError(f"{action}: {error}") from error
+    handlers.update(batch_types(service, provisioners._physical_name))
+    for resource_type, handler in recorded_types().items():
+        handlers.setdefault(resource_type, handler)
 
 
 # --- ports of the Batch service ---------------------------------------------------------------------------------------
