@@ -40,6 +40,8 @@ MOST_DAYS = 36_500
 MOST_VCPUS = 100_000
 
 PREFIX = "HPC_CDK_"
+# Context that the CDK's command line writes itself (`cdk cli-telemetry`, `cdk acknowledge`).
+KEYS_OF_THE_CDK = ("cli-telemetry", "acknowledged-issue-numbers")
 SAME_IN_ENVIRONMENT = ("UserName", "EmailAddress", "Region")
 
 
@@ -185,11 +187,11 @@ class Settings(BaseModel):
     )
     intermediate_expire_after_days: Count = number(
         "intermediateExpireAfterDays",
-        7,
-        between=(1, MOST_DAYS),
+        8,
+        between=(8, MOST_DAYS),
         unit="days",
-        example="3",
-        meaning="Shards and what else is needed only while a run goes are deleted at this age",
+        example="14",
+        meaning="Shards and what else is needed only while a run goes (for 7 days at most) are deleted at this age",
     )
     log_retention_days: RetentionDays = setting(
         "logRetentionDays",
@@ -204,14 +206,15 @@ class Settings(BaseModel):
         (),
         allowed=BUCKETS_ALLOWED,
         example="'genomes:raw/*;archive:2024/*,2025/*'",
-        meaning="Other buckets that jobs may read, and which keys",
+        meaning="Other buckets that jobs may read, and which keys; encrypted by S3, not with a KMS key",
     )
     output_buckets: Buckets = setting(
         "outputBuckets",
         (),
         allowed=BUCKETS_ALLOWED,
         example="'shared-results:result/*'",
-        meaning="Other buckets that jobs may write to, and which of a workflow's keys",
+        meaning="Other buckets that jobs may write to, and which of a workflow's keys; in the same account and Region, "
+        "encrypted by S3, with a rule of their own that expires objects tagged retention=intermediate",
     )
     retain_data: Flag = setting(
         "retainData",
@@ -333,9 +336,9 @@ def _example(field: FieldInfo) -> str:
 
 
 def _refuse_unknown(context: Mapping[str, Any], variables: Mapping[str, str]) -> None:
-    """A misspelt name would be ignored silently. The CDK's own context keys contain '@', ':' or '/'; ours never do."""
+    """A misspelt name would be ignored silently. The CDK's own context keys contain '@', ':' or '/', but for a few."""
     names = setting_names()
-    keys = {key: names for key in context if not re.search("[@:/]", key)}
+    keys = {key: names for key in context if not re.search("[@:/]", key) and key not in KEYS_OF_THE_CDK}
     prefixed = {key: tuple(map(environment_variable, names)) for key in variables if key.startswith(PREFIX)}
     for key, known in {**keys, **prefixed}.items():
         if key not in known:

@@ -41,7 +41,7 @@ def cancel(
     run = runs.get(run_id)
     if not run.is_final and run.execution_arn:
         _stop(connection, run.execution_arn)
-    _end_jobs(connection, stack, run_id, say=say, wait_s=wait_s, poll_s=poll_s)
+    _end_jobs(connection, stack, run, say=say, wait_s=wait_s, poll_s=poll_s)
     runs.finish(run_id, "CANCELLED", [REASON])
     Lease(connection, stack, run.project).give_back(run_id)
     return runs.get(run_id)
@@ -55,23 +55,39 @@ def _stop(connection: Connection, execution_arn: str) -> None:
             raise
 
 
+def _has_running_map(connection: Connection, execution_arn: str | None) -> bool:
+    if not execution_arn:
+        return False
+    pages = connection.client("stepfunctions").get_paginator("list_map_runs")
+    try:
+        maps = [found["mapRunArn"] for page in pages.paginate(executionArn=execution_arn) for found in page["mapRuns"]]
+    except ClientError as error:
+        if error_code(error) not in _NOT_GOING:
+            raise
+        return False
+    describe = connection.client("stepfunctions").describe_map_run
+    return any(describe(mapRunArn=arn)["status"] == "RUNNING" for arn in maps)
+
+
 def _end_jobs(
-    connection: Connection, stack: Stack, run_id: str, *, say: Callable[[str], None], wait_s: float, poll_s: float
+    connection: Connection, stack: Stack, run: Run, *, say: Callable[[str], None], wait_s: float, poll_s: float
 ) -> None:
-    """Looks again after the last job ended: a job may have been submitted while the execution was being stopped."""
+    """Ends jobs until none is left and no Map could submit another: a stopped execution's Maps end a little later."""
+    run_id = run.run_id
     queues = stack.queues(None)
     batch = connection.client("batch")
     deadline = time.monotonic() + wait_s
     asked: set[str] = set()
     quiet_looks = 0
     while quiet_looks < 2:
+        maps_end = not _has_running_map(connection, run.execution_arn)
         unfinished = unfinished_jobs(connection, queues, run_id)
-        quiet_looks = 0 if unfinished else quiet_looks + 1
+        quiet_looks = quiet_looks + 1 if maps_end and not unfinished else 0
         for job in unfinished:
             if job.job_id not in asked:
                 batch.terminate_job(jobId=job.job_id, reason=REASON)
                 asked.add(job.job_id)
-        if unfinished and time.monotonic() > deadline:
+        if quiet_looks == 0 and time.monotonic() > deadline:
             raise HpcError(
                 f"run {run_id}: found {plural(len(unfinished), 'job')} still going {wait_s:g} s after being told to "
                 f"end; expected none; look at them, then cancel again: hpc cancel {run_id}"

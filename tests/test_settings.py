@@ -36,7 +36,7 @@ def test_with_a_user_name_only_everything_has_its_default() -> None:
         "archive_after_days": 30,
         "deep_archive_after_days": 120,
         "expire_after_days": 365,
-        "intermediate_expire_after_days": 7,
+        "intermediate_expire_after_days": 8,
         "log_retention_days": 90,
         "input_buckets": (),
         "output_buckets": (),
@@ -142,7 +142,7 @@ def whole(name: str, low: int, high: int, example: int) -> str:
         ("archiveAfterDays", "0", whole("archiveAfterDays", 1, 36_500, 60)),
         ("deepArchiveAfterDays", "x", whole("deepArchiveAfterDays", 1, 36_500, 180)),
         ("expireAfterDays", "x", whole("expireAfterDays", 1, 36_500, 730)),
-        ("intermediateExpireAfterDays", "0", whole("intermediateExpireAfterDays", 1, 36_500, 3)),
+        ("intermediateExpireAfterDays", "7", whole("intermediateExpireAfterDays", 8, 36_500, 14)),
         ("logRetentionDays", "31", RETENTION),
         ("inputBuckets", "genomes", f"{BUCKETS} inputBuckets='genomes:raw/*;archive:2024/*,2025/*'"),
         ("outputBuckets", "Shared:x/*", f"{BUCKETS} outputBuckets='shared-results:result/*'"),
@@ -179,7 +179,7 @@ def test_an_error_is_one_line_whatever_was_given() -> None:
 @pytest.mark.parametrize(
     ("ages", "name", "days", "earlier", "least"),
     [
-        ({"archiveAfterDays": 7}, "archiveAfterDays", 7, "intermediateExpireAfterDays (7)", 8),
+        ({"archiveAfterDays": 8}, "archiveAfterDays", 8, "intermediateExpireAfterDays (8)", 9),
         ({"archiveAfterDays": 120}, "deepArchiveAfterDays", 120, "archiveAfterDays (120)", 121),
         ({"expireAfterDays": 100}, "expireAfterDays", 100, "deepArchiveAfterDays (120)", 121),
     ],
@@ -188,6 +188,10 @@ def test_ages_must_be_in_order(ages: dict[str, int], name: str, days: int, earli
     with pytest.raises(SettingsError) as refused:
         load(**ages)
     assert str(refused.value) == f"{name} is {days}; allowed: more days than {earlier}; example: -c {name}={least}"
+
+
+def test_context_of_the_cdk_s_own_command_line_is_let_through() -> None:
+    assert load(**{"cli-telemetry": False, "acknowledged-issue-numbers": [1]}) == load()
 
 
 def test_a_misspelt_context_key_is_refused() -> None:

@@ -69,6 +69,8 @@ class BatchCompute(Construct):
             compute_resources=batch.CfnComputeEnvironment.ComputeResourcesProperty(
                 type=kind,
                 allocation_strategy="SPOT_PRICE_CAPACITY_OPTIMIZED" if kind == "SPOT" else "BEST_FIT_PROGRESSIVE",
+                # An update of the environment also takes the newest AMI with its security fixes.
+                update_to_latest_image_version=True,
                 minv_cpus=0,
                 maxv_cpus=max_vcpus,
                 # A family stands for all of its sizes.

@@ -1,6 +1,7 @@
 """The bucket of uploads, shards and results."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
@@ -17,7 +18,7 @@ class DataBucket(Construct):
     Exposes `bucket`. Costs while idle: what is stored. Encrypted with keys of S3: KMS would add a call and its price
     to every shard, and protects no better against whoever may read the bucket. Not versioned: results are made again
     from their inputs, and old versions would double what is stored. An existing bucket is taken over by its name and
-    keeps the lifecycle, policy and access logs that it has.
+    keeps the lifecycle, policy and access logs that it has: lifecycle settings and new prefixes do not reach it.
     """
 
     def __init__(
@@ -31,7 +32,8 @@ class DataBucket(Construct):
         existing: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._removal = RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY
+        # Kept with what is in it, but a bucket of a deployment that never succeeded is not left behind.
+        self._removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain else RemovalPolicy.DESTROY
         if existing:
             self.bucket: s3.IBucket = s3.Bucket.from_bucket_name(self, "Bucket", existing)
             return
@@ -43,7 +45,7 @@ class DataBucket(Construct):
     def _bucket(
         self, construct_id: str, rules: list[s3.LifecycleRule], *, access_logs: s3.IBucket | None = None
     ) -> s3.Bucket:
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             construct_id,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
@@ -55,6 +57,9 @@ class DataBucket(Construct):
             removal_policy=self._removal,
             auto_delete_objects=self._removal == RemovalPolicy.DESTROY,
         )
+        # A bucket that stays keeps its policy: TLS only, and access logs may be written.
+        cast(s3.BucketPolicy, bucket.policy).apply_removal_policy(self._removal)
+        return bucket
 
 
 def _rules(workflows: Sequence[WorkflowFolder], ages: ObjectAges) -> Iterable[s3.LifecycleRule]:

@@ -16,8 +16,8 @@ class JobImages(Construct):
     Exposes `repositories` by image name. Costs while idle: 0.10 USD a month for each GB stored.
 
     - Tags move: a job definition names `latest`, and a push makes the next job use the new image.
-    - No lifecycle rule: a run that goes on uses its image by digest while `latest` has moved on, and ECR cannot tell
-      a digest in use from an old one.
+    - No lifecycle rule: a job definition may name a digest while `latest` has moved on, and ECR cannot tell a digest
+      in use from an old one.
     - Deleted with the stack even where data is retained: the names are fixed, so that a repository left behind would
       make the next deployment fail, and images are rebuilt from the jobs' sources.
     """

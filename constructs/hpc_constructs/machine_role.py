@@ -61,24 +61,28 @@ class MachineRole(Construct):
         A policy beside the role: the machine depends on the role's own policy, which cannot name the machine.
         Source: https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
         """
-        children = Stack.of(self).format_arn(
-            service="states",
-            resource="execution",
-            resource_name=f"{machine.state_machine_name}/*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        # AWS's page names executions with ':', the ARNs of a Map's children carry its label after '/'.
+        children = [
+            Stack.of(self).format_arn(
+                service="states",
+                resource="execution",
+                resource_name=f"{machine.state_machine_name}{ending}",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            )
+            for ending in ("/*", ":*")
+        ]
         policy = iam.Policy(
             self,
             "DistributedMap",
             roles=[self.role],
             statements=[
                 iam.PolicyStatement(actions=["states:StartExecution"], resources=[machine.state_machine_arn]),
-                iam.PolicyStatement(actions=["states:DescribeExecution", "states:StopExecution"], resources=[children]),
+                iam.PolicyStatement(actions=["states:DescribeExecution", "states:StopExecution"], resources=children),
             ],
         )
         acknowledge_wildcards(
             policy,
-            [children],
+            children,
             reason="Child executions get their names when the Map starts them, no policy can name them",
         )
 

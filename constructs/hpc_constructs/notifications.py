@@ -9,12 +9,12 @@ from constructs import Construct
 
 # Alarms cannot publish to a topic that is encrypted with the AWS managed key of SNS.
 # Source: https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
-PUBLISHERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com")
+ALARMS = "cloudwatch.amazonaws.com"
 KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 class Notifications(Construct):
-    """An SNS topic that state machines, alarms and EventBridge of this account may publish to, over TLS only.
+    """An SNS topic that state machines and alarms of this account may publish to, over TLS only.
 
     Exposes `topic` and `grant_publish`. Costs while idle: 1 USD a month for the key. Without an address nobody is
     subscribed; with one, its owner gets a mail to confirm.
@@ -31,7 +31,7 @@ class Notifications(Construct):
         )
         self.topic = sns.Topic(self, "Topic", master_key=self._key, enforce_ssl=True)
         own_account = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
-        principals: list[iam.IPrincipal] = [iam.ServicePrincipal(name) for name in PUBLISHERS]
+        principals: list[iam.IPrincipal] = [iam.ServicePrincipal(ALARMS)]
         self._key.add_to_resource_policy(
             iam.PolicyStatement(actions=[*KEY_ACTIONS], principals=principals, resources=["*"], conditions=own_account)
         )

@@ -35,7 +35,7 @@ class RunTable(Construct):
                 point_in_time_recovery_enabled=True
             ),
             deletion_protection=retain,
-            removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain else RemovalPolicy.DESTROY,
         )
         table.add_global_secondary_index(
             index_name=RUNS_BY_DAY,

@@ -32,7 +32,7 @@ def test_what_workflow_yaml_declares(production: Synthesized) -> None:
         "VCPU": "1",
         "MEMORY": "2048",
     }
-    assert split["Timeout"] == {"AttemptDurationSeconds": 43_200}
+    assert split["Timeout"] == {"AttemptDurationSeconds": 21_600}
 
 
 def test_image_and_the_image_that_the_job_is_told_are_the_same(

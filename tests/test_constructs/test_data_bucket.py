@@ -29,7 +29,7 @@ def test_an_archived_prefix_goes_to_glacier_then_deep_archive_then_away(producti
 def test_intermediate_objects_expire_by_tag_before_anything_is_archived(production: Synthesized) -> None:
     rule = rules(production)["Expire-retention-intermediate"]
     assert rule["TagFilters"] == [{"Key": "retention", "Value": "intermediate"}]
-    assert rule["ExpirationInDays"] == 7
+    assert rule["ExpirationInDays"] == 8
     assert "Transitions" not in rule
     assert "Prefix" not in rule
 
@@ -55,12 +55,19 @@ def test_reference_data_is_reached_by_no_rule_that_archives_or_expires(productio
 def test_days_are_settings() -> None:
     found = rules(
         synthesize(
-            archiveAfterDays="60", deepArchiveAfterDays="180", expireAfterDays="730", intermediateExpireAfterDays="3"
+            archiveAfterDays="60", deepArchiveAfterDays="180", expireAfterDays="730", intermediateExpireAfterDays="14"
         )
     )
     assert [step["TransitionInDays"] for step in found["Archive-result"]["Transitions"]] == [60, 180]
     assert found["Archive-result"]["ExpirationInDays"] == 730
-    assert found["Expire-retention-intermediate"]["ExpirationInDays"] == 3
+    assert found["Expire-retention-intermediate"]["ExpirationInDays"] == 14
+
+
+@pytest.mark.parametrize("part", ["DataBucket", "DataAccessLogs"])
+def test_a_bucket_that_stays_keeps_its_policy(production: Synthesized, part: str) -> None:
+    template = production.template["Resources"]
+    for kind in ("AWS::S3::Bucket", "AWS::S3::BucketPolicy"):
+        assert template[production.name_of(kind, part)]["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 @pytest.mark.parametrize("part", ["DataBucket", "DataAccessLogs"])

@@ -11,14 +11,14 @@ def test_encrypted_with_a_key_of_its_own_that_rotates(production: Synthesized) -
     assert production.one("AWS::KMS::Key")["EnableKeyRotation"] is True
 
 
-def test_alarms_and_events_of_this_account_may_publish_and_use_the_key(production: Synthesized) -> None:
-    services = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+def test_alarms_of_this_account_may_publish_and_use_the_key(production: Synthesized) -> None:
+    alarms = "cloudwatch.amazonaws.com"
     for kind, document, actions in (
         ("AWS::SNS::TopicPolicy", "PolicyDocument", "sns:Publish"),
         ("AWS::KMS::Key", "KeyPolicy", ["kms:Decrypt", "kms:GenerateDataKey"]),
     ):
         statements = production.one(kind)[document]["Statement"]
-        allowed = next(each for each in statements if each["Principal"] == {"Service": services})
+        allowed = next(each for each in statements if each["Principal"] == {"Service": alarms})
         assert (allowed["Effect"], allowed["Action"], allowed["Condition"]) == ("Allow", actions, OWN_ACCOUNT)
 
 

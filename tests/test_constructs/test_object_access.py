@@ -55,7 +55,7 @@ TABLE = [
     ("StringMerge", "PutObjectTagging", f"{P}/String_Repeat_Merge/repeat_lines.txt_merge", False),
     ("StringMerge", "PutObject", f"{P}/String_Repeat/repeat_lines.txt_00000", False),
     ("StringMerge", "DeleteObject", f"{P}/String_Repeat/repeat_lines.txt_00000", False),
-    ("JobMap", "GetObject", f"{RECORDS}/String_Split.json", True),
+    ("JobMap", "GetObject", f"{RECORDS}/String_Split.json", False),
     ("JobMap", "GetObject", f"{SPLIT}/lines.txt_splitlist", True),
     ("JobMap", "ListBucket", f"{RECORDS}/String_Repeat/", True),
     ("JobMap", "ListBucket", f"{SPLIT}/", False),

@@ -105,7 +105,7 @@ def kept(assembly: Synthesized) -> set[str]:
 
 
 def test_data_stays_unless_it_is_not_to_be_kept(production: Synthesized) -> None:
-    assert kept(production) == {"AWS::S3::Bucket", "AWS::DynamoDB::Table"}
+    assert kept(production) == {"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::DynamoDB::Table"}
     assert production.resources("Custom::S3AutoDeleteObjects") == {}
 
 
