@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from hpc.local.coverage import not_run, template_types, uncovered
 
@@ -73,6 +74,7 @@ class DeployTarget:
             region_name=self.region,
             aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
+            config=Config(proxies={}),  # no proxy of the person's knows this machine's loopback
         )
 
 

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpc.local.batch.strays import end_processes_in
+
 ACCOUNT = "000000000000"
 
 
@@ -39,8 +41,10 @@ class EmulatorConfig:
 
     def save(self, path: Path) -> None:
         """Writes the configuration, readable by its owner only: it holds the platform's root key."""
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        temporary = path.with_suffix(".tmp")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(asdict(self), file)
+        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> EmulatorConfig:
@@ -70,11 +74,15 @@ class EmulatorConfig:
 
 def serve(config: EmulatorConfig) -> None:
     """Runs the emulator until SIGTERM; raises SystemExit when another platform has the state directory."""
-    lock = (Path(config.state_dir) / "platform.lock").open("w")
+    os.umask(0o077)  # the state holds keys; ministack writes it with the modes that the umask leaves
+    lock = (Path(config.state_dir) / "platform.lock").open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit(f"another platform already runs in {config.state_dir}; end it with `hpc down`")
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
     os.environ.update(config.environment())
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
@@ -82,8 +90,14 @@ def serve(config: EmulatorConfig) -> None:
 
     from hpc.local import emulator_hooks  # noqa: PLC0415 -- imports ministack
 
+    end_processes_in(Path(config.state_dir) / "jobs")
     service = _batch_service(config, emulator_hooks)
-    emulator_hooks.install(service, access_key_id=config.access_key_id, secret_access_key=config.secret_access_key)
+    emulator_hooks.install(
+        service,
+        access_key_id=config.access_key_id,
+        secret_access_key=config.secret_access_key,
+        state_dir=config.state_dir,
+    )
     sys.argv = sys.argv[:1]  # ministack parses the command line too
     app.main()  # ends the process itself, with the lock
 

@@ -15,7 +15,9 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,17 +41,24 @@ JOB_SESSION_S = 14 * 24 * 3600
 
 OWNER = "owner"
 HEALTH_PATH = "/_ministack/health"
+# What the disk keeps free for the platform's own state.
+MIN_FREE_BYTES = 64 * 1024 * 1024
+NO_ROOM = (
+    b"<Error><Code>InsufficientStorage</Code><Message>The disk of the laptop platform is full: "
+    b"free some space, then try again</Message></Error>"
+)
 
 _task: contextvars.ContextVar[tuple[str, float | None]] = contextvars.ContextVar("task")
 
 
-def install(service: BatchService, *, access_key_id: str, secret_access_key: str) -> None:
+def install(service: BatchService, *, access_key_id: str, secret_access_key: str, state_dir: str) -> None:
     """Puts every hook in place; call once, before the emulator serves its first request."""
     _trust_loopback()
     _refuse_root_keys()
-    _guard_server(service)
+    _guard_server(service, state_dir)
     _make_owner(access_key_id, secret_access_key)
     _save_on_request()
+    _end_on_request(service)
     _serve_batch(service)
     _run_batch_tasks(service)
     _end_work_of_stopped_executions()
@@ -83,10 +92,11 @@ def _refuse_root_keys() -> None:
     _replace(sts, "is_root_access_key", is_root)
 
 
-def _guard_server(service: BatchService) -> None:
+def _guard_server(service: BatchService, state_dir: str) -> None:
     """ministack resets itself for whoever asks (a web page, say): only its health check stays open.
 
-    And its end is the process's end: a Lambda or a Map that still waits in a thread would keep it alive for minutes.
+    An object that the disk has no room for is refused: ministack would keep it in memory and lose it with the process.
+    And the server's end is the process's end: a Lambda or a Map that waits in a thread would keep it alive for minutes.
     """
     serve = app.app
 
@@ -97,6 +107,11 @@ def _guard_server(service: BatchService) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/_") and scope["path"] != HEALTH_PATH:
             await send({"type": "http.response.start", "status": 403, "headers": []})
             await send({"type": "http.response.body", "body": b"closed on the laptop platform"})
+            return
+        if scope["type"] == "http" and scope["method"] == "PUT" and not _has_room(scope, state_dir):
+            xml = [(b"content-type", b"application/xml")]
+            await send({"type": "http.response.start", "status": 507, "headers": xml})
+            await send({"type": "http.response.body", "body": NO_ROOM})
             return
         await serve(scope, receive, send)
 
@@ -110,6 +125,11 @@ def _guard_server(service: BatchService) -> None:
         return send_or_exit
 
     _replace(app, "app", guarded)
+
+
+def _has_room(scope: dict[str, Any], state_dir: str) -> bool:
+    length = next((value for name, value in scope["headers"] if name.lower() == b"content-length"), b"0")
+    return shutil.disk_usage(state_dir).free > MIN_FREE_BYTES + int(length or b"0")
 
 
 def _make_owner(access_key_id: str, secret_access_key: str) -> None:
@@ -140,6 +160,16 @@ def _save_on_request() -> None:
         persistence.save_all(app._build_persistence_save_dict())
 
     signal.signal(signal.SIGUSR1, save)
+
+
+def _end_on_request(service: BatchService) -> None:
+    """SIGUSR2 ends the jobs while S3 still answers, so that they can clean up, and then the process."""
+
+    def end() -> None:
+        service.stop()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGUSR2, lambda _signal, _frame: threading.Thread(target=end, daemon=True).start())
 
 
 def role_credentials(role_arn: str, session_name: str) -> dict[str, str]:

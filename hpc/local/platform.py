@@ -28,6 +28,8 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
 # The platform's own processes need room beside the jobs.
 JOB_MEMORY_SHARE = 0.75
+# No proxy of the person's knows this machine's loopback.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class PlatformError(Exception):
@@ -74,7 +76,7 @@ def up(*, port: int | None = None, say: Callable[[str], None]) -> PlatformState:
     directory = state_dir()
     _make_directory(directory)
     with _only_one_at_a_time(directory / "up.lock", say):
-        state = running()
+        state = _running_or_starting(directory)
         if state and port and state.endpoint_url != f"http://127.0.0.1:{port}":
             raise PlatformError(
                 f"the platform already runs at {state.endpoint_url}, not on port {port}; "
@@ -93,11 +95,11 @@ def down(*, say: Callable[[str], None]) -> bool:
     directory = state_dir()
     if not _is_locked(directory / "platform.lock"):
         return False
-    state = PlatformState(**json.loads((directory / "platform.json").read_text()))
-    say(f"Ending the platform at {state.endpoint_url}")
-    os.kill(state.pid, signal.SIGTERM)
+    pid = _pid_of_lock(directory / "platform.lock")
+    say(f"Ending the platform (process {pid}) and the jobs that it runs")
+    os.kill(pid, signal.SIGUSR2)
     if not _wait(lambda: not _is_locked(directory / "platform.lock"), STOP_TIMEOUT_S):
-        raise PlatformError(f"process {state.pid} did not end within {STOP_TIMEOUT_S} s; look at it, or kill it")
+        raise PlatformError(f"process {pid} did not end within {STOP_TIMEOUT_S} s; look at it, or kill it")
     (directory / "platform.json").unlink(missing_ok=True)
     return True
 
@@ -106,6 +108,7 @@ def _make_directory(directory: Path) -> None:
     try:
         for path in (directory, directory / "logs", directory / "tmp", directory / "jobs"):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory.chmod(0o700)  # whoever made it: keys lie in it
     except OSError as error:
         raise PlatformError(
             f"the state directory {directory} cannot be made: {error.strerror}; "
@@ -120,6 +123,7 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
     _refuse_taken_port(config.port)
     config.save(config_file)
     _set_orphans_aside(directory, say)
+    _refuse_broken_state(directory / "emulator")
     for leftover in (directory / "tmp").iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
     log_file = directory / "logs" / "platform.log"
@@ -134,12 +138,7 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    if not _wait(lambda: process.poll() is not None or _answers(config.endpoint_url), START_TIMEOUT_S):
-        process.terminate()
-        raise PlatformError(f"the platform did not answer within {START_TIMEOUT_S} s; its log: {log_file}")
-    if process.poll() is not None:
-        tail = "".join(log_file.read_text().splitlines(keepends=True)[-15:])
-        raise PlatformError(f"the platform ended at once; the end of its log {log_file}:\n{tail}")
+    # Written at once: whoever comes next finds the process although this one is interrupted.
     state = PlatformState(
         pid=process.pid,
         endpoint_url=config.endpoint_url,
@@ -151,6 +150,12 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
         secret_access_key=config.secret_access_key,
     )
     _write_private(directory / "platform.json", json.dumps(asdict(state)))
+    if not _wait(lambda: process.poll() is not None or _answers(config.endpoint_url), START_TIMEOUT_S):
+        process.terminate()
+        raise PlatformError(f"the platform did not answer within {START_TIMEOUT_S} s; its log: {log_file}")
+    if process.poll() is not None:
+        tail = "".join(log_file.read_text().splitlines(keepends=True)[-15:])
+        raise PlatformError(f"the platform ended at once; the end of its log {log_file}:\n{tail}")
     return state
 
 
@@ -163,9 +168,26 @@ def _set_orphans_aside(directory: Path, say: Callable[[str], None]) -> None:
         say(f"The platform was killed before it had saved its state; what lay in its S3 is kept in {aside}")
 
 
+def _refuse_broken_state(saved: Path) -> None:
+    """The emulator would start without what it cannot read, and overwrite it at its end."""
+    for file in sorted(saved.glob("*.json")):
+        try:
+            json.loads(file.read_bytes())
+        except ValueError as error:
+            raise PlatformError(
+                f"the saved state {file} is damaged: {error}; put a copy of it back, or move {saved.parent} away to "
+                "begin anew (its s3 folder holds the objects)"
+            ) from error
+
+
 def _configuration(directory: Path, config_file: Path, port: int | None) -> EmulatorConfig:
     """The last configuration goes on (its keys are in the kept state); port and region may change."""
-    last = EmulatorConfig.load(config_file) if config_file.is_file() else None
+    try:
+        last = EmulatorConfig.load(config_file) if config_file.is_file() else None
+    except (ValueError, TypeError) as error:
+        raise PlatformError(
+            f"{config_file} cannot be read: {error}; delete it, and the platform makes a new one", exit_code=2
+        ) from error
     return EmulatorConfig(
         state_dir=str(directory),
         project_root=str(PROJECT_ROOT),
@@ -230,7 +252,7 @@ def _refuse_taken_port(port: int) -> None:
 
 def _answers(endpoint_url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{endpoint_url}/_ministack/health", timeout=5) as answer:  # noqa: S310 -- ours
+        with _DIRECT.open(f"{endpoint_url}/_ministack/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -244,12 +266,45 @@ def _is_locked(path: Path) -> bool:
         return False
     except BlockingIOError:
         return True
+    except OSError as error:
+        raise PlatformError(
+            f"the state directory {path.parent} cannot be read: {error.strerror}; "
+            "set HPC_STATE_DIR to a folder of your own",
+            exit_code=2,
+        ) from error
     return False
+
+
+def _pid_of_lock(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except ValueError as error:
+        raise PlatformError(f"a platform starts in {path.parent} just now; try again in a second") from error
+
+
+def _running_or_starting(directory: Path) -> PlatformState | None:
+    """The running platform; waits for one that is starting (its `hpc up` was interrupted)."""
+    lock = directory / "platform.lock"
+    _wait(lambda: running() is not None or not _is_locked(lock), START_TIMEOUT_S)
+    state = running()
+    if state is None and _is_locked(lock):
+        raise PlatformError(
+            f"process {_pid_of_lock(lock)} holds {directory} but does not answer, or {directory}/platform.json is "
+            "damaged; end it: hpc down"
+        )
+    return state
 
 
 @contextmanager
 def _only_one_at_a_time(path: Path, say: Callable[[str], None]) -> Iterator[None]:
-    with path.open("w") as file:
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise PlatformError(
+            f"{path} cannot be written: {error.strerror}; set HPC_STATE_DIR to a folder that you may write",
+            exit_code=2,
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +75,49 @@ def test_only_a_change_is_deployed_and_one_destroy_removes_everything_but_data(o
     assert updated.client("s3").head_object(
         Bucket=bucket, Key="result/After/String_Repeat_Merge/repeat_lines.txt_merge"
     )
+
+
+def processes_in(folder: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if str((entry / "cwd").readlink()).startswith(str(folder)):
+                    found.append(int(entry.name))
+    return found
+
+
+def wait_for_jobs(platform: Platform) -> None:
+    deadline = time.monotonic() + 60
+    while not processes_in(platform.state_dir / "jobs"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_platform_that_was_ended_or_killed_in_mid_run_leaves_no_job_and_can_be_used_again(own_platform, lines_file):
+    # Given a run whose jobs hang when the platform is told to end
+    own_platform.set_faults({"job_name": "*-String_Split-0", "times": "all", "action": "hang"})
+    first = own_platform.submit(lines_file, "Ended", 500)
+    wait_for_jobs(own_platform)
+    own_platform.hpc("down")
+    # Then its job is gone, and the run says that it was interrupted
+    assert processes_in(own_platform.state_dir / "jobs") == []
+    own_platform.hpc("up")
+    assert own_platform.show(first)["status"] == "FAILED"
+    own_platform.hpc("cancel", first)
+
+    # Given another one when the platform is killed without warning
+    own_platform.submit(lines_file, "Killed", 500)
+    wait_for_jobs(own_platform)
+    os.kill(own_platform.key["pid"], signal.SIGKILL)
+    assert processes_in(own_platform.state_dir / "jobs") != []
+    # Then the next start ends what it left behind, deploys nothing again, and both projects can be used
+    own_platform.set_faults()
+    own_platform.hpc("up")
+    assert deployments(own_platform) == 1
+    assert processes_in(own_platform.state_dir / "jobs") == []
+    for project in ("Ended", "Killed"):
+        assert own_platform.wait(own_platform.submit(lines_file, project, 500))["status"] == "SUCCEEDED"
 
 
 def test_synthesis_lists_the_stack_without_credentials_and_with_only_a_user_name(tmp_path):

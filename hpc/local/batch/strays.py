@@ -1,4 +1,4 @@
-"""Ends processes that left their job's process group."""
+"""Ends processes that left their job's process group, or outlived their platform."""
 
 import contextlib
 import os
@@ -27,6 +27,26 @@ def end_processes_with(variable: str, value: str) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     return found
+
+
+def end_processes_in(folder: Path) -> int:
+    """Kills every process that works in a folder or below it; returns how many it found.
+
+    For jobs that outlived a killed platform: each works in a scratch folder of its own. Does nothing without /proc.
+    """
+    root = str(folder.resolve())
+    strays = [pid for pid in _own_processes() if f"{_working_folder(pid)}/".startswith(f"{root}/")]
+    for pid in strays:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(strays)
+
+
+def _working_folder(pid: int) -> str:
+    try:
+        return str((_PROC / str(pid) / "cwd").readlink())
+    except OSError:
+        return ""
 
 
 def _own_processes() -> list[int]:

@@ -58,6 +58,45 @@ def test_a_state_directory_that_cannot_be_made_is_named(tmp_path, monkeypatch):
     assert refused.value.exit_code == 2
 
 
+def test_a_damaged_configuration_is_named(state_dir):
+    state_dir.mkdir()
+    (state_dir / "emulator.json").write_text("{")
+    with pytest.raises(PlatformError, match=r"emulator\.json cannot be read: .*; delete it") as refused:
+        platform.up(say=print)
+    assert refused.value.exit_code == 2
+
+
+def test_a_damaged_saved_state_stops_the_start_instead_of_being_overwritten(state_dir):
+    (state_dir / "emulator").mkdir(parents=True)
+    (state_dir / "emulator" / "dynamodb.json").write_text('{"broken')
+    with pytest.raises(PlatformError, match=r"dynamodb\.json is damaged: .*; put a copy of it back"):
+        platform.up(port=free_port(), say=print)
+    assert (state_dir / "emulator" / "dynamodb.json").read_text() == '{"broken'
+
+
+def test_only_the_owner_may_look_into_the_state_directory(state_dir):
+    # Given a directory that something else made, open to all
+    state_dir.mkdir(mode=0o755)
+    (state_dir / "emulator.json").write_text("{")
+    with pytest.raises(PlatformError):
+        platform.up(say=print)
+    assert state_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_state_directory_that_is_a_file_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HPC_STATE_DIR", str(tmp_path / "file"))
+    with pytest.raises(PlatformError, match=r"state directory .*file cannot be read: Not a directory") as refused:
+        platform.running()
+    assert refused.value.exit_code == 2
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def test_secrets_do_not_show_in_a_representation():
     state = platform.PlatformState(1, "http://127.0.0.1:1", None, "d", "r", "s", "AKIA", "very secret")
     assert "very secret" not in repr(state)
