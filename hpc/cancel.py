@@ -35,29 +35,32 @@ def cancel(
     """The run as it is afterwards: CANCELLED, or how it had ended before.
 
     Cleans up after a run that is over as well: jobs that are still at work end, and the project gets free.
-    Raises HpcError when jobs do not end within `wait_s` seconds; the lease stays taken then.
+    Raises HpcError when its jobs and Maps do not end within `wait_s` seconds; the lease stays taken then.
     """
     runs = Runs(connection, stack.run_table)
     run = runs.get(run_id)
-    if not run.is_final and run.execution_arn:
-        _stop(connection, run.execution_arn)
-    _end_jobs(connection, stack, run, say=say, wait_s=wait_s, poll_s=poll_s)
+    # A Map of an execution that ended earlier submits nothing, but an emulator that was restarted calls it RUNNING.
+    stopped_arn = None
+    if not run.is_final and run.execution_arn and _stop(connection, run.execution_arn):
+        stopped_arn = run.execution_arn
+    _end_jobs(connection, stack, run_id, stopped_arn, say=say, wait_s=wait_s, poll_s=poll_s)
     runs.finish(run_id, "CANCELLED", [REASON])
     Lease(connection, stack, run.project).give_back(run_id)
     return runs.get(run_id)
 
 
-def _stop(connection: Connection, execution_arn: str) -> None:
+def _stop(connection: Connection, execution_arn: str) -> bool:
+    """False when the execution is over, or unknown."""
     try:
         connection.client("stepfunctions").stop_execution(executionArn=execution_arn, error="Cancelled", cause=REASON)
     except ClientError as error:
         if error_code(error) not in _NOT_GOING:
             raise
-
-
-def _has_running_map(connection: Connection, execution_arn: str | None) -> bool:
-    if not execution_arn:
         return False
+    return True
+
+
+def _has_running_map(connection: Connection, execution_arn: str) -> bool:
     pages = connection.client("stepfunctions").get_paginator("list_map_runs")
     try:
         maps = [found["mapRunArn"] for page in pages.paginate(executionArn=execution_arn) for found in page["mapRuns"]]
@@ -70,27 +73,39 @@ def _has_running_map(connection: Connection, execution_arn: str | None) -> bool:
 
 
 def _end_jobs(
-    connection: Connection, stack: Stack, run: Run, *, say: Callable[[str], None], wait_s: float, poll_s: float
+    connection: Connection,
+    stack: Stack,
+    run_id: str,
+    stopped_arn: str | None,
+    *,
+    say: Callable[[str], None],
+    wait_s: float,
+    poll_s: float,
 ) -> None:
-    """Ends jobs until none is left and no Map could submit another: a stopped execution's Maps end a little later."""
-    run_id = run.run_id
+    """Ends jobs until none is left and no Map could submit another: a stopped execution's Maps end a little later.
+
+    `stopped_arn` is the execution that was stopped just now, None without one.
+    """
     queues = stack.queues(None)
     batch = connection.client("batch")
     deadline = time.monotonic() + wait_s
     asked: set[str] = set()
     quiet_looks = 0
     while quiet_looks < 2:
-        maps_end = not _has_running_map(connection, run.execution_arn)
+        map_goes_on = stopped_arn is not None and _has_running_map(connection, stopped_arn)
         unfinished = unfinished_jobs(connection, queues, run_id)
-        quiet_looks = quiet_looks + 1 if maps_end and not unfinished else 0
+        quiet_looks = quiet_looks + 1 if not map_goes_on and not unfinished else 0
         for job in unfinished:
             if job.job_id not in asked:
                 batch.terminate_job(jobId=job.job_id, reason=REASON)
                 asked.add(job.job_id)
         if quiet_looks == 0 and time.monotonic() > deadline:
+            found = [f"{plural(len(unfinished), 'job')} still going"] if unfinished else []
+            found += ["a Map of its execution still ending"] if map_goes_on else []
+            look = "look at them" if unfinished else "wait a little"
             raise HpcError(
-                f"run {run_id}: found {plural(len(unfinished), 'job')} still going {wait_s:g} s after being told to "
-                f"end; expected none; look at them, then cancel again: hpc cancel {run_id}"
+                f"run {run_id}: found {' and '.join(found)} {wait_s:g} s after being told to end; expected none; "
+                f"{look}, then cancel again: hpc cancel {run_id}"
             )
         if quiet_looks < 2:
             time.sleep(poll_s)

@@ -6,7 +6,10 @@ reached, 130 interrupted. Results go to standard output, everything else to stan
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import shlex
 import sys
 import time
@@ -34,6 +37,10 @@ from hpc.wording import printable
 from hpc.workflows import Workflow
 
 INTERRUPTED = 130
+# Without click's own checks: what cannot be read or written is told in our words.
+_PATH = click.Path(path_type=Path, readable=False)
+# What a full disk, or a broken one, says to a write.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class HpcGroup(click.Group):
@@ -49,6 +56,19 @@ class HpcGroup(click.Group):
         except KeyboardInterrupt:
             say("Interrupted")
             raise click.exceptions.Exit(INTERRUPTED) from None
+        except OSError as error:
+            # A broken pipe is click's business: it ends silently, with exit code 1.
+            if error.errno not in _NO_ROOM or error.filename is not None:
+                raise
+            say(f"Error: the output cannot be written: {error.strerror}; expected room where it goes; make some")
+            _drop_output()
+            raise click.exceptions.Exit(1) from error
+
+
+def _drop_output() -> None:
+    """Lets what is still buffered go nowhere; Python would try to write it again at its end, and complain."""
+    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def say(text: str) -> None:
@@ -121,8 +141,8 @@ def env() -> None:
 
 
 @main.command(cls=WorkflowCommand, without_upload=True)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@click.argument("file", type=_PATH)
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the results.")
 @_overwrite_option
 @click.pass_obj
 def run(
@@ -147,9 +167,9 @@ def run(
     run_results.prepare_directory(output)
     connection = to_aws(stack_name) if stack_name else to_laptop(platform.up(say=say))
     submitted = submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
-    say(f"Run {submitted.run_id} of workflow {workflow.name}, project {submitted.project}")
-    deployed = stack.describe(connection)
     try:
+        say(f"Run {submitted.run_id} of workflow {workflow.name}, project {submitted.project}")
+        deployed = stack.describe(connection)
         ended = _watch(connection, deployed, workflow, submitted)
     except KeyboardInterrupt:
         hpc = display.program()
@@ -161,7 +181,7 @@ def run(
     if ended.status != "SUCCEEDED":
         _show(connection, deployed, workflow, ended)
         raise click.exceptions.Exit(1)
-    for line in display.result_lines(run_results.fetch(connection, deployed, workflow, ended, output)):
+    for line in display.result_lines(_fetch(connection, deployed, workflow, ended, output)):
         click.echo(line)
     click.echo(f"Run {ended.run_id} succeeded in {display.seconds(time.monotonic() - started)}")
     say("Try next:")
@@ -171,7 +191,7 @@ def run(
 
 
 @main.command(cls=WorkflowCommand)
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=_PATH)
 @_overwrite_option
 @click.pass_obj
 def submit(
@@ -187,10 +207,12 @@ def submit(
     given = given_parameters(workflow, options)
     if file is None:
         values = parameters.validate(workflow, given)
+        inputs.check_output_names(workflow, values, of_file=False)
         connection = connect(stack_name)
         submitted = submission.submit_object(connection, workflow, values, overwrite=overwrite)
     else:
         values, local = submission.check_local(workflow, given, file, on_laptop=stack_name is None)
+        inputs.check_output_names(workflow, values)
         connection = connect(stack_name)
         submitted = submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
     click.echo(submitted.run_id)
@@ -259,7 +281,7 @@ def logs(stack_name: str | None, run_id: str, task: str | None) -> None:
 
 @main.command()
 @_run_argument
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the results.")
 @click.pass_obj
 def results(stack_name: str | None, run_id: str, output: Path) -> None:
     """Fetches the results of a run that succeeded; they replace files of the same names in the output folder."""
@@ -308,6 +330,21 @@ def _watch_on_terminal(connection: Connection, deployed: Stack, workflow: Workfl
         for ended, counts in follow(connection, deployed, workflow, submitted):
             live.update(display.run_overview(ended, workflow, counts, []), refresh=True)
     return Run(**{**vars(ended), "parameters": submitted.parameters})
+
+
+def _fetch(
+    connection: Connection, deployed: Stack, workflow: Workflow, ended: Run, output: Path
+) -> list[run_results.Result]:
+    """The results of a run that was just watched; a failure says that the run itself is well, and how to go on."""
+    try:
+        with reporting_unreachable():
+            return run_results.fetch(connection, deployed, workflow, ended, output)
+    except (HpcError, OSError) as error:
+        kind = type(error) if isinstance(error, HpcError) else HpcError
+        raise kind(
+            f"{error}\nRun {ended.run_id} SUCCEEDED, only its results were not fetched; fetch them: "
+            f"{display.program()} results {ended.run_id} -o DIR"
+        ) from error
 
 
 def _show(connection: Connection, deployed: Stack, workflow: Workflow, found: Run) -> None:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from hpc.connection import Connection, error_code
 from hpc.errors import WrongInput
 from hpc.wording import quoted, quoted_path
-from hpc.workflows import Sharding, Workflow
+from hpc.workflows import PROJECT, Sharding, Workflow
 
 # The laptop's S3 holds each object in memory, more than once while it is written.
 LAPTOP_MAX_BYTES = 200 * 1000 * 1000
@@ -122,6 +122,8 @@ def check_file(path: Path, workflow: Workflow, *, on_laptop: bool) -> Scan:
 def check_file_name(path: Path) -> None:
     """Refuses a name that is none on S3 or could not name the results; raises WrongInput."""
     name = path.name
+    if name in {"", ".."}:
+        raise WrongInput(f"FILE: found {quoted_path(path)}, a folder; expected a regular file")
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in name):
         raise WrongInput(
             f"FILE: found {quoted(name)}; expected a name in UTF-8 without control characters; rename the file"
@@ -133,14 +135,22 @@ def check_file_name(path: Path) -> None:
         )
 
 
-def check_output_names(workflow: Workflow, parameters: Mapping[str, Any]) -> None:
-    """Refuses an input whose results, having longer names, could not be written on this machine; raises WrongInput."""
+def check_output_names(workflow: Workflow, parameters: Mapping[str, Any], *, of_file: bool = True) -> None:
+    """Refuses an input whose results, having longer names, could not be written on this machine; raises WrongInput.
+
+    `of_file`: a file on this machine names them, else a parameter.
+    """
+    label, advice = "FILE", "rename the file"
+    if not of_file:
+        named_by = workflow.upload.key_parameter if workflow.upload else PROJECT
+        label = next(parameter.label for parameter in workflow.parameters if parameter.name == named_by)
+        advice = "copy the object to a key with a shorter last part" if workflow.upload else "choose a shorter one"
     for key in workflow.output_keys(parameters).values():
         name = key.rpartition("/")[2]
         if len(name.encode()) > MAX_FILE_NAME_BYTES:
             raise WrongInput(
-                f"FILE: its result would be called {quoted(name)}, {len(name.encode())} bytes; expected at most "
-                f"{MAX_FILE_NAME_BYTES} bytes, what a file system allows; rename the file"
+                f"{label}: its result would be called {quoted(name)}, {len(name.encode())} bytes; expected at most "
+                f"{MAX_FILE_NAME_BYTES} bytes, what a file system allows; {advice}"
             )
 
 

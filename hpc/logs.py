@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from hpc.stack import Stack
 from hpc.tasks import Tasks
 from hpc.wording import quoted
 from hpc.workflows import Workflow
+
+# Only these digits are in a job's name; Python refuses to convert very long numbers.
+_NUMBER = re.compile(r"[0-9]{1,30}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Logs:
 
     def _parse(self, task: str) -> tuple[str, int | None]:
         step, _, index = task.rpartition("-")
-        if self._workflow.step(step) and index.isdecimal():
+        if self._workflow.step(step) and _NUMBER.fullmatch(index):
             return step, int(index)
         states = [step.state for step in self._workflow.steps]
         functions = [state for states in self._workflow.functions.values() for state in states]

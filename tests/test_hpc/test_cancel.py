@@ -2,6 +2,7 @@
 
 import pytest
 
+from hpc import cancel as cancelling
 from hpc.cancel import cancel
 from hpc.errors import HpcError, WrongInput
 
@@ -101,6 +102,50 @@ def test_jobs_that_do_not_end_are_told(going_run, submit_job, wait_for, do_cance
     assert failure.value.exit_code == 1
     assert lease_row.read()[0] == going_run.run_id
     assert do_cancel(going_run.run_id)[0].status == "CANCELLED"
+
+
+@pytest.fixture
+def map_goes_on(monkeypatch):
+    """Step Functions calls a Map of every execution RUNNING."""
+    monkeypatch.setattr(cancelling, "_has_running_map", lambda *_: True)
+
+
+@pytest.mark.usefixtures("map_goes_on")
+def test_a_map_that_does_not_end_is_told(going_run, do_cancel, lease_row):
+    with pytest.raises(HpcError) as failure:
+        do_cancel(going_run.run_id, wait_s=0.2)
+    assert str(failure.value) == (
+        f"run {going_run.run_id}: found a Map of its execution still ending 0.2 s after being told to end; expected "
+        f"none; wait a little, then cancel again: hpc cancel {going_run.run_id}"
+    )
+    assert lease_row.read()[0] == going_run.run_id
+
+
+@pytest.mark.usefixtures("map_goes_on")
+def test_a_job_and_a_map_that_do_not_end_are_told(going_run, submit_job, wait_for, do_cancel):
+    job_id = submit_job(going_run.run_id, "String_Split-0", "trap '' TERM; echo ready; while true; do sleep 1; done")
+    wait_for(job_id, "RUNNING")
+    with pytest.raises(HpcError) as failure:
+        do_cancel(going_run.run_id, wait_s=0.2)
+    assert str(failure.value) == (
+        f"run {going_run.run_id}: found 1 job still going and a Map of its execution still ending 0.2 s after being "
+        f"told to end; expected none; look at them, then cancel again: hpc cancel {going_run.run_id}"
+    )
+    do_cancel(going_run.run_id)
+
+
+@pytest.mark.usefixtures("map_goes_on")
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "CANCELLED"])
+def test_maps_of_a_run_that_was_over_are_not_waited_for(make_run, start_execution, do_cancel, status):
+    run = make_run(status=status, execution_arn=start_execution(WAITS))
+    assert do_cancel(run.run_id, wait_s=0.2)[0].status == status
+
+
+@pytest.mark.usefixtures("map_goes_on")
+def test_maps_are_not_waited_for_when_nothing_was_stopped(make_run, start_execution, do_cancel):
+    # Its row is there, its execution is not yet.
+    arn = start_execution(WAITS) + "-unknown"
+    assert do_cancel(make_run(execution_arn=arn).run_id, wait_s=0.2)[0].status == "CANCELLED"
 
 
 def test_an_unknown_run_is_refused(do_cancel):

@@ -1,6 +1,10 @@
 """The commands: exit codes, what goes to standard output, what goes to standard error."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +12,9 @@ from click.testing import CliRunner
 
 from hpc import cli
 from hpc import connection as connections
+from hpc.errors import HpcError, PlatformUnreachable, WrongInput
 from hpc.local.platform import PlatformError
+from hpc.runs import Run
 
 WAITS = {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}
 RUN_ID = "20260131-093000-1a2b3c"
@@ -106,6 +112,68 @@ def test_bad_input_is_refused_before_a_platform_is_needed(command, tmp_path):
     assert result.exit_code == 2
     assert "none': No such file or directory; expected a regular file" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("no_platform")
+@pytest.mark.parametrize("command", ["run", "submit"])
+@pytest.mark.parametrize(("file", "shown"), [("", "."), (".", "."), ("/", "/")])
+def test_a_file_without_a_name_is_refused(command, file, shown, tmp_path):
+    output = ["-o", tmp_path / "out"] if command == "run" else []
+    result = hpc(command, file, "--project", "P1", "--lines-per-shard", "2", *output)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"Error: FILE: found '{shown}', a folder; expected a regular file\n",
+    )
+
+
+@pytest.mark.usefixtures("no_platform")
+@pytest.mark.parametrize("command", ["run", "submit"])
+def test_what_may_not_be_read_is_refused_in_our_words(command, tmp_path, monkeypatch):
+    # Root may read everything, and tests may run as root.
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    output = ["-o", "out"] if command == "run" else []
+    result = hpc(command, "folder", "--project", "P1", "--lines-per-shard", "2", *output)
+    assert (result.exit_code, result.stderr) == (2, "Error: FILE: found 'folder', a folder; expected a regular file\n")
+
+
+@pytest.mark.usefixtures("no_platform")
+def test_submit_refuses_a_file_whose_results_could_not_be_fetched(tmp_path):
+    file = tmp_path / ("土" * 80 + "ab")
+    file.touch()
+    result = hpc("submit", file, "--project", "P1", "--lines-per-shard", "2")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"Error: FILE: its result would be called 'reverse_{'土' * 52}...' (96 characters), 256 bytes; expected at "
+        "most 255 bytes, what a file system allows; rename the file\n",
+    )
+
+
+@pytest.mark.usefixtures("no_platform")
+def test_submit_refuses_an_object_whose_results_could_not_be_fetched():
+    key = "uploads/" + "土" * 80 + "ab"
+    given = ["--project", "P1", "--lines-per-shard", "2", "--input-bucket", "data-bucket", "--input-key", key]
+    result = hpc("submit", *given)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"Error: --input-key (INPUT_KEY): its result would be called 'reverse_{'土' * 52}...' (96 characters), 256 "
+        "bytes; expected at most 255 bytes, what a file system allows; copy the object to a key with a shorter last "
+        "part\n",
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_is_told():
+    program = "from hpc.cli import click, main; main.command('words')(lambda: click.echo('x' * 10000)); main(['words'])"
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "Error: the output cannot be written: No space left on device; expected room where it goes; make some\n",
+    )
 
 
 @pytest.mark.parametrize("exit_code", [2, 3])
@@ -240,6 +308,51 @@ class TestWithPlatform:
         assert run["status"] == "PENDING"
         assert f"Run {run['run_id']} goes on without you. Watch it: " in result.stderr
         hpc("cancel", run["run_id"])
+
+    def test_an_interrupt_before_the_watch_tells_that_the_run_goes_on(self, file, project, tmp_path, monkeypatch):
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        # Submitting describes the stack by this function too, so it is only replaced once the run is started.
+        submit_file, describe = cli.submission.submit_file, cli.stack.describe
+
+        def submit_and_interrupt(*args, **settings):
+            submitted = submit_file(*args, **settings)
+            monkeypatch.setattr(cli.stack, "describe", interrupt)
+            return submitted
+
+        monkeypatch.setattr(cli.submission, "submit_file", submit_and_interrupt)
+        result = hpc("run", file, "--project", project, "--lines-per-shard", "2", "-o", tmp_path / "out")
+        monkeypatch.setattr(cli.stack, "describe", describe)
+        assert result.exit_code == 130
+        (run_id,) = re.findall(r"^Run (\S+) goes on without you. Watch it: .*; end it: ", result.stderr, re.MULTILINE)
+        assert re.search(rf"hpc show {run_id} --watch; end it: .*hpc cancel {run_id}\n$", result.stderr)
+        assert hpc("cancel", run_id).exit_code == 0
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            HpcError("found another content"),
+            WrongInput("--output: no room"),
+            PlatformUnreachable("it is gone"),
+            OSError(5, "Input/output error"),
+        ],
+    )
+    def test_results_that_cannot_be_fetched(self, file, project, tmp_path, monkeypatch, error):
+        def refuse(*_):
+            raise error
+
+        monkeypatch.setattr(cli, "_watch", lambda *args: Run(**{**vars(args[-1]), "status": "SUCCEEDED"}))
+        monkeypatch.setattr(cli.run_results, "fetch", refuse)
+        result = hpc("run", file, "--project", project, "--lines-per-shard", "2", "-o", tmp_path / "out")
+        assert (result.exit_code, result.stdout) == (getattr(error, "exit_code", 1), "")
+        (run_id,) = re.findall(r"^Run (\S+) of workflow", result.stderr, re.MULTILINE)
+        hpc("cancel", run_id)
+        assert (
+            f"\nError: {error}\nRun {run_id} SUCCEEDED, only its results were not fetched; fetch them: "
+            in result.stderr
+        )
+        assert result.stderr.endswith(f"hpc results {run_id} -o DIR\n")
 
     def test_a_stack_in_an_account(self, monkeypatch, platform_state, submitted):
         monkeypatch.setattr(connections.platform, "running", lambda: None)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpc import inputs
+from hpc import inputs, workflows
 from hpc.errors import WrongInput
 from hpc.inputs import Scan, check_file, check_file_name, check_object, check_output_names, check_sharding, count_shards
 from hpc.workflows import Sharding
@@ -132,6 +132,13 @@ def test_names_that_are_none_on_s3_are_refused(name, message):
     with pytest.raises(WrongInput) as refusal:
         check_file_name(Path("folder") / name)
     assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize(("path", "shown"), [("", "."), (".", "."), ("/", "/"), ("..", ".."), ("a/..", "a/..")])
+def test_a_path_without_a_name_is_refused(path, shown):
+    with pytest.raises(WrongInput) as refusal:
+        check_file_name(Path(path))
+    assert str(refusal.value) == f"FILE: found '{shown}', a folder; expected a regular file"
 
 
 @pytest.mark.parametrize("name", ["lines.txt", "x" * 200, "ü 土壤 {0} 'a' [b].txt", ".hidden"])
@@ -270,3 +277,25 @@ def test_archived_objects(head, parts):
         assert problem is None
     else:
         assert all(part in problem for part in parts), problem
+
+
+def test_an_object_whose_name_is_too_long_for_the_results_is_refused(string_processing):
+    key = "uploads/" + "土" * 80
+    check_output_names(string_processing, {"ProjectNo": "P1", "INPUT_KEY": key}, of_file=False)
+    with pytest.raises(WrongInput) as refusal:
+        check_output_names(string_processing, {"ProjectNo": "P1", "INPUT_KEY": key + "ab"}, of_file=False)
+    assert str(refusal.value) == (
+        f"--input-key (INPUT_KEY): its result would be called 'reverse_{'土' * 52}...' (96 characters), 256 bytes; "
+        "expected at most 255 bytes, what a file system allows; copy the object to a key with a shorter last part"
+    )
+
+
+def test_a_project_too_long_for_the_results_is_refused(workflow_folders, counting_yaml):
+    workflow_folders("counting", counting_yaml.replace("Count/counts", "Count/{ProjectNo}"))
+    project = "P" + "1" * 255
+    with pytest.raises(WrongInput) as refusal:
+        check_output_names(workflows.load("counting"), {"ProjectNo": project}, of_file=False)
+    assert str(refusal.value) == (
+        f"--project (ProjectNo): its result would be called '{project[:60]}...' (256 characters), 256 bytes; "
+        "expected at most 255 bytes, what a file system allows; choose a shorter one"
+    )

@@ -65,7 +65,17 @@ def test_a_job_that_waits_has_no_log(read, logged_run, running_job, submit_job, 
 
 
 @pytest.mark.parametrize(
-    "task", ["String_Repeat-x", "String_Repeat-", "nothing", "Job_Map-0", "--x", "String_Repeat/3"]
+    "task",
+    [
+        "String_Repeat-x",
+        "String_Repeat-",
+        "nothing",
+        "Job_Map-0",
+        "--x",
+        "String_Repeat/3",
+        "String_Repeat-٣",
+        "String_Repeat-" + "1" * 31,
+    ],
 )
 def test_what_is_no_task_is_refused(read, logged_run, task):
     with pytest.raises(WrongInput) as refusal:
