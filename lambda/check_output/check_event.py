@@ -22,6 +22,15 @@ class Branch:
     prefix: str
     size_factor: int
 
+    @property
+    def keeps_terminators(self) -> bool:
+        """Whether an output's terminators count as its shard's, true where a line's text is written several times.
+
+        A branch that writes it once may rearrange it. Reverse brings a CR from a line's start to its end, where it
+        counts as part of the terminator: `CR ab LF` becomes `ba CRLF`.
+        """
+        return self.size_factor > 1
+
 
 @dataclass(frozen=True)
 class CheckEvent:

@@ -13,7 +13,7 @@ Objects of earlier runs in the same folders are no findings: what must be there 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from check_event import Branch, CheckEvent
 from run_records import (
@@ -161,7 +161,7 @@ def contradictions(
             found = f"found {output.key!r} of shard {output.shard!r}, index {output.index}"
             yield Finding(f"{record}: {found}, expected {key!r} of shard {shard.name!r}, index {index}", done)
             continue
-        differs = differences(output.measure, shard.measure.repeated(branch.size_factor))
+        differs = differences(output.measure, expected_output(branch, shard.measure, output.measure))
         if differs:
             yield Finding(f"{event.uri(key)} does not fit its shard, says {branch.merge_state}.json: {differs}", done)
         if output.source_sha256 != shard.sha256:
@@ -175,6 +175,19 @@ def contradictions(
     if differs:
         yield Finding(f"{event.uri(merged_key)} is not the sum of its shards: {differs}", all_done)
     yield from object_findings(event, merged_key, merge.merged.bytes, sizes, permanent=all_done)
+
+
+def expected_output(branch: Branch, shard: Measure, found: Measure) -> Measure:
+    """What the branch must make of a shard.
+
+    Where a line's text may be rearranged, an LF may become a CRLF but no terminator becomes shorter. The terminators
+    are then those found when they can be, otherwise what can be and is nearest to them.
+    """
+    expected = shard.repeated(branch.size_factor)
+    if branch.keeps_terminators:
+        return expected
+    most = min(2 * shard.lines, shard.bytes)
+    return replace(expected, terminator_bytes=max(shard.terminator_bytes, min(found.terminator_bytes, most)))
 
 
 def object_findings(

@@ -262,6 +262,35 @@ def test_a_record_that_does_not_fit_the_splits_is_named(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("state", "found", "expected"),
+    [
+        ("String_Repeat", 2, 3),
+        ("String_Repeat", 4, 3),
+        ("String_Reverse", 2, 3),
+        ("String_Reverse", 5, 4),
+        ("String_Reverse", None, 3),
+        ("String_Reverse", "4", 3),
+    ],
+)
+def test_terminators_that_no_shard_like_this_can_have_are_refused(state: str, found: object, expected: int) -> None:
+    job = Job("Merge", "r", "P", "b", "image", "id", 1, None, "2026-01-31T09:30:00.000Z")
+    branch = BRANCHES[state]
+    shard = Shard(index=0, name="x_00000", bytes=10, lines=2, terminator_bytes=3, sha256="1" * 64)
+    record = {
+        "index": 0,
+        "shard": "x_00000",
+        "key": branch.output_key(job, "x_00000"),
+        "bytes": 10 if branch.copies == 1 else 17,
+        "lines": 2,
+        "sha256": "2" * 64,
+        "source_sha256": "1" * 64,
+    }
+    assert checked_output(job, branch, shard, record | {"terminator_bytes": expected}, "s3://b/k")
+    with pytest.raises(InputError, match=rf"found terminator_bytes {found!r} in .*, expected {expected};"):
+        checked_output(job, branch, shard, record | {"terminator_bytes": found}, "s3://b/k")
+
+
 def test_results_come_in_order_and_the_first_error_ends_them() -> None:
     assert list(in_order(lambda n: n * n, range(100), threads=3)) == [n * n for n in range(100)]
     assert list(in_order(abs, [], threads=3)) == []

@@ -116,6 +116,21 @@ def test_a_file_of_all_kinds_of_lines_goes_through(run) -> None:
         assert run.stage.tags(run.record_key(f"{state}_Merge.json")) == {}
 
 
+def test_lines_that_begin_or_end_with_cr_go_through(run) -> None:
+    run.stage.put(run.input_key, b"\rab\ncd\n\r\n\r\r\nx\r")
+    run.split(2)
+    for kind, expected in (
+        ("repeat", b"\rab\rab\ncdcd\n\r\n\r\r\r\nx\rx\r"),
+        ("reverse", b"ba\r\ndc\n\r\n\r\r\n\rx"),
+    ):
+        for index in range(3):
+            run.shard(kind, index)
+        run.merge(kind)
+        assert run.merged(kind) == expected
+        merged = run.record(f"String_{kind.capitalize()}_Merge.json")["merged"]
+        assert {name: merged[name] for name in measure(expected)} == measure(expected)
+
+
 def test_doing_a_job_twice_gives_the_same_objects(run) -> None:
     run.stage.put(run.input_key, b"".join(LINES))
 

@@ -59,7 +59,8 @@ def test_mixed_bytes_survive_any_way_of_cutting_them(platform, tmp_path):
     # Given a file with CRLF, NUL, bytes that are no UTF-8, very long lines, and no terminator at the end
     chance = random.Random(7)
     pieces = [b"abc\r\n", b"\n", b"\r\n", "größe 土壤 🧬\n".encode(), b"\xff\xfe\x00x\n", b"\xc3(\xa0\xa1\r\n",
-              b"a\rb\n", b"\xed\xa0\x80 surrogate\n", b"\xf0\x9f\x98\n", b"NUL\x00in\x00side\n"]  # fmt: skip
+              b"a\rb\n", b"\xed\xa0\x80 surrogate\n", b"\xf0\x9f\x98\n", b"NUL\x00in\x00side\n",
+              b"\rcr first\n"]  # fmt: skip
     blob = b"".join(chance.choices(pieces, k=3000)) + "é".encode() * 700_000 + b"\n" + b"z" * 3_000_000 + b"\r\nlast"
     file = tmp_path / "mixed bytes ü.txt"
     file.write_bytes(blob)

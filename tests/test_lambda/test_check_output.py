@@ -22,6 +22,28 @@ def test_given_a_complete_run_when_judged_then_it_succeeded(judge, make_run, lin
     assert (verdict.status, verdict.permanent, verdict.findings) == ("SUCCEEDED", False, ())
 
 
+def test_given_lines_that_begin_or_end_with_cr_when_judged_then_the_run_succeeded(judge, make_run):
+    run = make_run([b"\rab\n", b"cd\n", b"\r\n", b"\r\r\n", b"x\r"])
+
+    verdict = judge(run)
+
+    assert run.objects["result/Project1/String_Reverse_Merge/reverse_lines.txt_merge"].startswith(b"ba\r\ndc\n")
+    assert (verdict.status, verdict.findings) == ("SUCCEEDED", ())
+
+
+@pytest.mark.parametrize(
+    ("state", "found", "expected"),
+    [("String_Repeat", 2, 3), ("String_Repeat", 4, 3), ("String_Reverse", 2, 3), ("String_Reverse", 5, 4)],
+)
+def test_given_terminators_that_no_output_can_have_when_judged_then_it_failed(judge, make_run, state, found, expected):
+    run = make_run()
+    run.edit_record(f"{state}_Merge.json", lambda record: record["shards"][2].update(terminator_bytes=found))
+
+    assert reasons(judge(run))[0].endswith(
+        f"does not fit its shard, says {state}_Merge.json: terminator bytes: found {found}, expected {expected}"
+    )
+
+
 def test_given_an_empty_input_when_judged_then_two_empty_merges_are_the_success(judge, make_run):
     verdict = judge(make_run([]))
 

@@ -18,11 +18,16 @@ NO_RECORD = "no record: the job did not finish (its log tells why)"
 
 @dataclass(frozen=True)
 class Branch:
-    """One branch's state, the prefix of its outputs, and how many times each line's text is in them."""
+    """One branch's state, the prefix of its outputs, and how many times each line's text is in them.
+
+    `keeps_terminators` when an output's terminators count as its shard's. Reverse brings a CR from a line's start to
+    its end, where it counts as part of the terminator: `CR ab LF` becomes `ba CRLF`.
+    """
 
     state: str
     prefix: str
     copies: int
+    keeps_terminators: bool
 
     def output_key(self, job: Job, shard: str) -> str:
         return job.key(f"{self.prefix}_{shard}", state=self.state)
@@ -31,8 +36,8 @@ class Branch:
 BRANCHES = {
     branch.state: branch
     for branch in (
-        Branch(state="String_Repeat", prefix="repeat", copies=2),
-        Branch(state="String_Reverse", prefix="reverse", copies=1),
+        Branch(state="String_Repeat", prefix="repeat", copies=2, keeps_terminators=True),
+        Branch(state="String_Reverse", prefix="reverse", copies=1, keeps_terminators=False),
     )
 }
 
@@ -124,7 +129,7 @@ def checked_output(job: Job, branch: Branch, shard: Shard, record: Mapping[str, 
         "key": branch.output_key(job, shard.name),
         "bytes": branch.copies * shard.bytes - (branch.copies - 1) * shard.terminator_bytes,
         "lines": shard.lines,
-        "terminator_bytes": shard.terminator_bytes,
+        "terminator_bytes": expected_terminator_bytes(branch, shard, record.get("terminator_bytes")),
         "source_sha256": shard.sha256,
     }
     for name, value in expected.items():
@@ -134,6 +139,17 @@ def checked_output(job: Job, branch: Branch, shard: Shard, record: Mapping[str, 
                 f"expected {value!r:.200}; start a new run of this project"
             )
     return Output(sha256=field(record, "sha256", str, uri), **expected)
+
+
+def expected_terminator_bytes(branch: Branch, shard: Shard, found: Any) -> int:
+    """What was found when it can be, otherwise what can be and is nearest to it.
+
+    Where a line's text is rearranged, an LF may become a CRLF but no terminator becomes shorter.
+    """
+    least = shard.terminator_bytes
+    if branch.keeps_terminators or type(found) is not int:
+        return least
+    return max(least, min(found, 2 * shard.lines, shard.bytes))
 
 
 def missing_shards(client: Any, job: Job, branch: Branch, absent: list[Shard], present: set[str]) -> JobError:
