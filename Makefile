@@ -23,6 +23,7 @@ check: setup
 bench: setup
 	@$(BIN)/python -m benchmarks.kernels
 
+# Keeps .hpc/ and results/: they hold what people made.
 clean:
 	@if [ -x $(BIN)/hpc ]; then $(BIN)/hpc down; fi
-	@rm -rf .venv node_modules .hpc results .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf .venv node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -163,16 +163,18 @@ def test_submit_refuses_an_object_whose_results_could_not_be_fetched():
     )
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
-def test_a_full_disk_is_told():
-    program = "from hpc.cli import click, main; main.command('words')(lambda: click.echo('x' * 10000)); main(['words'])"
-    with Path("/dev/full").open("w") as full:
+def test_output_that_has_no_room_is_told(tmp_path):
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+        "from hpc.cli import click, main; main.command('words')(lambda: click.echo('x' * 10000)); main(['words'])"
+    )
+    with (tmp_path / "output").open("w") as full:
         ended = subprocess.run(
             [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (ended.returncode, ended.stderr) == (
         1,
-        "Error: the output cannot be written: No space left on device; expected room where it goes; make some\n",
+        "Error: the output cannot be written: File too large; expected room where it goes; make some\n",
     )
 
 
