@@ -114,10 +114,16 @@ def up(port: int | None) -> None:
 
 
 @main.command()
-def down() -> None:
-    """Ends the platform on this machine; its data stays."""
+@click.option("--purge", is_flag=True, help="Delete everything too: runs, results in S3, logs. Asks first.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def down(*, purge: bool, yes: bool) -> None:
+    """Ends the platform on this machine; its data stays, unless --purge is given."""
+    if purge and not yes:
+        click.confirm(f"Delete all runs, inputs and results in {platform.state_dir()}?", abort=True, err=True)
     if not platform.down(say=say):
         say("No platform was running")
+    if purge:
+        platform.purge(say=say)
 
 
 @main.command()

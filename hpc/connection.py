@@ -65,7 +65,9 @@ def connect(stack_name: str | None = None) -> Connection:
         return to_aws(stack_name)
     state = platform.running()
     if state is None:
-        raise PlatformUnreachable("No platform is running on this machine. Start it: hpc up")
+        ended = platform.last_words()
+        why = f" The last one ended: {ended}." if ended else ""
+        raise PlatformUnreachable(f"No platform is running on this machine.{why} Start it: hpc up")
     return to_laptop(state)
 
 

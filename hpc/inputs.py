@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import shutil
 import stat
 import unicodedata
 from collections.abc import Mapping
@@ -16,11 +17,10 @@ from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
 from hpc.errors import WrongInput
+from hpc.local import platform
 from hpc.wording import quoted, quoted_path
 from hpc.workflows import PROJECT, Sharding, Workflow
 
-# The laptop's S3 holds each object in memory, more than once while it is written.
-LAPTOP_MAX_BYTES = 200 * 1000 * 1000
 MAX_FILE_NAME_CHARACTERS = 200
 # What Linux and macOS allow for a file's name; the outputs are written under names made of the input's.
 MAX_FILE_NAME_BYTES = 255
@@ -104,12 +104,8 @@ def check_file(path: Path, workflow: Workflow, *, on_laptop: bool) -> Scan:
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
             raise WrongInput(f"FILE: found {quoted_path(path)}, {kind}; expected a regular file")
-        if on_laptop and status.st_size > LAPTOP_MAX_BYTES:
-            raise WrongInput(
-                f"FILE: found {quoted_path(path)} with {status.st_size} bytes; expected at most {LAPTOP_MAX_BYTES} "
-                f"({LAPTOP_MAX_BYTES // 10**6} MB), because this machine's S3 holds objects in memory; cut it, or "
-                "run it on AWS: hpc --stack NAME ..."
-            )
+        if on_laptop:
+            _check_room(path, status.st_size)
         with path.open("rb") as stream:
             limit = workflow.sharding.max_line_bytes if workflow.sharding else _CHUNK_BYTES
             return replace(scan(stream, max_line_bytes=limit), modified_ns=status.st_mtime_ns)
@@ -117,6 +113,18 @@ def check_file(path: Path, workflow: Workflow, *, on_laptop: bool) -> Scan:
         raise WrongInput(
             f"FILE: found {quoted_path(path)}: {error.strerror}; expected a regular file that you may read"
         ) from error
+
+
+def _check_room(path: Path, size: int) -> None:
+    """Refuses a file that the disk of the laptop platform has no room for; raises WrongInput."""
+    folder = platform.state_dir()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if size > free:
+        raise WrongInput(
+            f"FILE: found {quoted_path(path)} with {size} bytes; expected at most {free}, what is free on the disk of "
+            f"{folder}; free some space, or choose a folder on another disk: HPC_STATE_DIR=DIR hpc up"
+        )
 
 
 def check_file_name(path: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,15 +17,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from hpc.local.configuration import ACCOUNT, PlatformConfig, is_free, write_private
 from hpc.local.deploy import DeployError, DeployTarget, deploy
-from hpc.local.emulator import ACCOUNT, EmulatorConfig
+from hpc.local.supervisor import LAST_WORDS_FILE, LOCK_FILE, end_orphans
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 4566
+CONFIG_FILE = "platform-config.json"
+STATE_FILE = "platform.json"
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
-# The platform's own processes need room beside the jobs.
-JOB_MEMORY_SHARE = 0.75
 # No proxy of the person's knows this machine's loopback.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -62,13 +61,19 @@ def state_dir() -> Path:
 def running() -> PlatformState | None:
     """The platform of this state directory if it is up and answers, else None."""
     directory = state_dir()
-    if not _is_locked(directory / "platform.lock"):
+    if not _is_locked(directory / LOCK_FILE):
         return None
     try:
-        state = PlatformState(**json.loads((directory / "platform.json").read_text()))
+        state = PlatformState(**json.loads((directory / STATE_FILE).read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
     return state if _answers(state.endpoint_url) else None
+
+
+def last_words() -> str | None:
+    """Why the last platform of this state directory ended by itself; None when it did not."""
+    file = state_dir() / LAST_WORDS_FILE
+    return file.read_text() if file.is_file() else None
 
 
 def up(*, port: int | None = None, say: Callable[[str], None]) -> PlatformState:
@@ -93,15 +98,33 @@ def up(*, port: int | None = None, say: Callable[[str], None]) -> PlatformState:
 def down(*, say: Callable[[str], None]) -> bool:
     """Ends the platform, keeping its data; False when none was running."""
     directory = state_dir()
-    if not _is_locked(directory / "platform.lock"):
+    if not _is_locked(directory / LOCK_FILE):
         return False
-    pid = _pid_of_lock(directory / "platform.lock")
+    pid = _pid_of_lock(directory / LOCK_FILE)
     say(f"Ending the platform (process {pid}) and the jobs that it runs")
-    os.kill(pid, signal.SIGUSR2)
-    if not _wait(lambda: not _is_locked(directory / "platform.lock"), STOP_TIMEOUT_S):
+    os.kill(pid, signal.SIGTERM)
+    if not _wait(lambda: not _is_locked(directory / LOCK_FILE), STOP_TIMEOUT_S):
         raise PlatformError(f"process {pid} did not end within {STOP_TIMEOUT_S} s; look at it, or kill it")
-    (directory / "platform.json").unlink(missing_ok=True)
+    (directory / STATE_FILE).unlink(missing_ok=True)
     return True
+
+
+def purge(*, say: Callable[[str], None]) -> None:
+    """Deletes everything that platforms have kept in the state directory; raises PlatformError while one runs."""
+    directory = state_dir()
+    if _is_locked(directory / LOCK_FILE):
+        raise PlatformError("a platform is running; end it first: hpc down")
+    if not directory.is_dir():
+        say(f"Nothing is there to delete: {directory}")
+        return
+    if not (directory / CONFIG_FILE).is_file():
+        raise PlatformError(
+            f"{directory} holds no platform ({CONFIG_FILE} is missing), so it is left alone; delete it by hand",
+            exit_code=2,
+        )
+    end_orphans(directory)
+    shutil.rmtree(directory)
+    say(f"Deleted {directory}")
 
 
 def _make_directory(directory: Path) -> None:
@@ -118,11 +141,15 @@ def _make_directory(directory: Path) -> None:
 
 
 def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> PlatformState:
-    config_file = directory / "emulator.json"
+    config_file = directory / CONFIG_FILE
     config = _configuration(directory, config_file, port)
-    _refuse_taken_port(config.port)
+    if not is_free(config.port):
+        raise PlatformError(
+            f"port {config.port} of 127.0.0.1 is taken by another program; choose a free one: hpc up --port "
+            f"{config.port + 1}",
+            exit_code=2,
+        )
     config.save(config_file)
-    _set_orphans_aside(directory, say)
     _refuse_broken_state(directory / "emulator")
     for leftover in (directory / "tmp").iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
@@ -130,9 +157,9 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
     say(f"Starting the platform at {config.endpoint_url}")
     with log_file.open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "hpc.local.emulator", str(config_file)],
-            cwd=PROJECT_ROOT,
-            env=_emulator_environment(directory),
+            [sys.executable, "-m", "hpc.local.supervisor", str(config_file)],
+            cwd=directory,
+            env=_platform_environment(directory),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -149,7 +176,7 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
         access_key_id=config.access_key_id,
         secret_access_key=config.secret_access_key,
     )
-    _write_private(directory / "platform.json", json.dumps(asdict(state)))
+    write_private(directory / STATE_FILE, json.dumps(asdict(state)))
     if not _wait(lambda: process.poll() is not None or _answers(config.endpoint_url), START_TIMEOUT_S):
         process.terminate()
         raise PlatformError(f"the platform did not answer within {START_TIMEOUT_S} s; its log: {log_file}")
@@ -157,15 +184,6 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
         tail = "".join(log_file.read_text().splitlines(keepends=True)[-15:])
         raise PlatformError(f"the platform ended at once; the end of its log {log_file}:\n{tail}")
     return state
-
-
-def _set_orphans_aside(directory: Path, say: Callable[[str], None]) -> None:
-    """Objects without the account that they belong to (the process was killed before it saved) are kept apart."""
-    objects = directory / "s3"
-    if objects.is_dir() and not (directory / "emulator" / "cloudformation.json").is_file():
-        aside = directory / f"s3-orphaned-{time.strftime('%Y%m%d-%H%M%S')}"
-        objects.rename(aside)
-        say(f"The platform was killed before it had saved its state; what lay in its S3 is kept in {aside}")
 
 
 def _refuse_broken_state(saved: Path) -> None:
@@ -180,30 +198,27 @@ def _refuse_broken_state(saved: Path) -> None:
             ) from error
 
 
-def _configuration(directory: Path, config_file: Path, port: int | None) -> EmulatorConfig:
-    """The last configuration goes on (its keys are in the kept state); port and region may change."""
+def _configuration(directory: Path, config_file: Path, port: int | None) -> PlatformConfig:
     try:
-        last = EmulatorConfig.load(config_file) if config_file.is_file() else None
-    except (ValueError, TypeError) as error:
+        last = PlatformConfig.load(config_file) if config_file.is_file() else None
+    except (ValueError, TypeError, KeyError) as error:
         raise PlatformError(
             f"{config_file} cannot be read: {error}; delete it, and the platform makes a new one", exit_code=2
         ) from error
-    return EmulatorConfig(
-        state_dir=str(directory),
-        project_root=str(PROJECT_ROOT),
+    return PlatformConfig.make(
+        state_dir=directory,
+        project_root=PROJECT_ROOT,
         port=port or (last.port if last else DEFAULT_PORT),
         region=os.environ.get("Region") or "us-east-1",  # noqa: SIM112 -- the setting's name
-        access_key_id=last.access_key_id if last else "AKIA" + secrets.token_hex(8).upper(),
-        secret_access_key=last.secret_access_key if last else secrets.token_urlsafe(30),
-        vcpus=os.cpu_count() or 1,
-        memory_mib=int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20 * JOB_MEMORY_SHARE),
+        last=last,
     )
 
 
-def _emulator_environment(directory: Path) -> dict[str, str]:
+def _platform_environment(directory: Path) -> dict[str, str]:
     """A clean environment: Lambda workers inherit it, and they must see nothing of the person's shell."""
     return {
         "HOME": str(directory / "tmp"),
+        "HPC_STATE_DIR": str(directory),
         "LANG": "C.UTF-8",
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -235,19 +250,6 @@ def _deploy(directory: Path, state: PlatformState, say: Callable[[str], None]) -
 def _user_name() -> str:
     """`UserName` names the stack on AWS; a laptop has one user and needs none."""
     return (os.environ.get("UserName") or "local").lower()  # noqa: SIM112 -- the setting's name
-
-
-def _refuse_taken_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise PlatformError(
-                f"port {port} of 127.0.0.1 is taken by another program ({error.strerror}); "
-                f"choose a free one: hpc up --port {port + 1}",
-                exit_code=2,
-            ) from error
 
 
 def _answers(endpoint_url: str) -> bool:
@@ -284,7 +286,7 @@ def _pid_of_lock(path: Path) -> int:
 
 def _running_or_starting(directory: Path) -> PlatformState | None:
     """The running platform; waits for one that is starting (its `hpc up` was interrupted)."""
-    lock = directory / "platform.lock"
+    lock = directory / LOCK_FILE
     _wait(lambda: running() is not None or not _is_locked(lock), START_TIMEOUT_S)
     state = running()
     if state is None and _is_locked(lock):
@@ -320,10 +322,3 @@ def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
             return True
         time.sleep(0.05)
     return condition()
-
-
-def _write_private(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    temporary.replace(path)

@@ -4,7 +4,9 @@ import hashlib
 import io
 import os
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -94,17 +96,18 @@ def test_a_named_pipe_is_refused_without_waiting_for_a_writer(tmp_path, string_p
     assert str(refusal.value) == "FILE: found 'pipe', a device or pipe; expected a regular file"
 
 
-def test_over_200_mb_are_refused_on_the_laptop_only(tmp_path, string_processing, monkeypatch):
+def test_a_file_that_the_laptop_s_disk_has_no_room_for_is_refused(tmp_path, string_processing, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with Path("big.txt").open("wb") as file:
-        file.truncate(200_000_001)
+    monkeypatch.setenv("HPC_STATE_DIR", str(tmp_path / "not" / "there"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    Path("big.txt").write_bytes(bytes(1001))
     with pytest.raises(WrongInput) as refusal:
         check_file(Path("big.txt"), string_processing, on_laptop=True)
     assert str(refusal.value) == (
-        "FILE: found 'big.txt' with 200000001 bytes; expected at most 200000000 (200 MB), because this machine's "
-        "S3 holds objects in memory; cut it, or run it on AWS: hpc --stack NAME ..."
+        "FILE: found 'big.txt' with 1001 bytes; expected at most 1000, what is free on the disk of "
+        f"{tmp_path}/not/there; free some space, or choose a folder on another disk: HPC_STATE_DIR=DIR hpc up"
     )
-    assert check_file(Path("big.txt"), string_processing, on_laptop=False).bytes == 200_000_001
+    assert check_file(Path("big.txt"), string_processing, on_laptop=False).bytes == 1001
 
 
 @pytest.mark.parametrize(

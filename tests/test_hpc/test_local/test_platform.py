@@ -60,8 +60,8 @@ def test_a_state_directory_that_cannot_be_made_is_named(tmp_path, monkeypatch):
 
 def test_a_damaged_configuration_is_named(state_dir):
     state_dir.mkdir()
-    (state_dir / "emulator.json").write_text("{")
-    with pytest.raises(PlatformError, match=r"emulator\.json cannot be read: .*; delete it") as refused:
+    (state_dir / "platform-config.json").write_text("{")
+    with pytest.raises(PlatformError, match=r"platform-config\.json cannot be read: .*; delete it") as refused:
         platform.up(say=print)
     assert refused.value.exit_code == 2
 
@@ -77,7 +77,7 @@ def test_a_damaged_saved_state_stops_the_start_instead_of_being_overwritten(stat
 def test_only_the_owner_may_look_into_the_state_directory(state_dir):
     # Given a directory that something else made, open to all
     state_dir.mkdir(mode=0o755)
-    (state_dir / "emulator.json").write_text("{")
+    (state_dir / "platform-config.json").write_text("{")
     with pytest.raises(PlatformError):
         platform.up(say=print)
     assert state_dir.stat().st_mode & 0o777 == 0o700

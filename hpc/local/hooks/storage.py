@@ -1,0 +1,137 @@
+"""S3: buckets and their policies stay with the emulator, objects go to the object store on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode
+
+from ministack.services import s3, stepfunctions
+from ministack.services.cloudformation import provisioners
+
+from hpc.local.front_door import PRESIGNED_PARAMETERS, ROUTE_HEADER, SIGNING_HEADERS, TO_STORE
+from hpc.local.hooks.replacing import replace
+from hpc.local.hooks.shown import shown_request
+from hpc.local.object_store import ObjectStore
+
+# The CDK's own buckets: CloudFormation and Lambda read templates and code from the emulator's memory.
+_KEPT_IN_EMULATOR = "cdk-"
+_NOT_EMPTY = "The bucket you tried to delete is not empty"
+# What a request for a bucket may ask of its objects; every other one is about the bucket.
+_LISTING = frozenset(
+    [
+        "list-type",
+        "prefix",
+        "delimiter",
+        "marker",
+        "max-keys",
+        "encoding-type",
+        "continuation-token",
+        "start-after",
+        "fetch-owner",
+        "uploads",
+        "versions",
+        "key-marker",
+        "upload-id-marker",
+        "version-id-marker",
+        "max-uploads",
+        "x-id",
+    ]
+)
+
+
+def is_in_store(bucket: str) -> bool:
+    """Whether a bucket of the emulator keeps its objects in the object store."""
+    return not bucket.startswith(_KEPT_IN_EMULATOR) and s3._bucket_owner_account(bucket) is not None
+
+
+def goes_to_store(method: str, path: str, query: str) -> bool:
+    """Whether a request is about objects of a bucket whose objects are in the object store."""
+    bucket, _, key = path.lstrip("/").partition("/")
+    if not is_in_store(bucket):
+        return False
+    if key:
+        return True
+    names = {name for name in parse_qs(query, keep_blank_values=True) if name not in PRESIGNED_PARAMETERS}
+    return (method == "GET" and names <= _LISTING) or (method == "POST" and "delete" in names)
+
+
+def install(store: ObjectStore) -> None:
+    """The emulator's S3 signs shown requests for the store, and passes on those that reach it by other ways."""
+    _hand_objects_to(store)
+    _keep_buckets_in_step(store)
+
+    def read_text(bucket: str, key: str) -> str:
+        body = store.read(bucket, key)
+        if body is None:
+            cause = f"The specified key does not exist. (Bucket: {bucket}, Key: {key})"
+            raise stepfunctions._ExecutionError("States.ItemReaderFailed", cause)
+        return body.decode()
+
+    replace(stepfunctions, "_s3_object_text", read_text)
+
+
+def _hand_objects_to(store: ObjectStore) -> None:
+    handle = s3.handle_request
+
+    async def handle_request(method: str, path: str, headers: Any, body: bytes, query: dict[str, Any]) -> Any:
+        shown = shown_request.get()
+        if shown is not None:
+            uri = _without_signature(shown.uri)
+            signed = store.signed_headers(method, uri, shown.payload_hash, shown.amz_headers)
+            return 200, {ROUTE_HEADER: TO_STORE, **{SIGNING_HEADERS[name]: signed[name] for name in signed}}, b""
+        text = urlencode(query, doseq=True)
+        if not goes_to_store(method, path, text):
+            return await handle(method, path, headers, body, query)
+        uri = _without_signature(quote(path) + (f"?{text}" if text else ""))
+        kept = {name: value for name, value in headers.items() if name.lower() in ("content-type", "content-md5")}
+        status, answer, content = await asyncio.to_thread(store.request, method, uri, headers=kept, body=body)
+        return status, {name: answer[name] for name in answer if name in ("Content-Type", "ETag")}, content
+
+    replace(s3, "handle_request", handle_request)
+
+
+def _keep_buckets_in_step(store: ObjectStore) -> None:
+    """A bucket is made and deleted in both places; one that holds objects is not deleted."""
+    create, delete = s3._create_bucket, s3._delete_bucket
+    handlers = provisioners._RESOURCE_HANDLERS
+    form, unform = handlers["AWS::S3::Bucket"]["create"], handlers["AWS::S3::Bucket"]["delete"]
+
+    def create_both(name: str, *args: Any, **kwargs: Any) -> Any:
+        answer = create(name, *args, **kwargs)
+        if answer[0] == 200 and is_in_store(name):
+            store.create_bucket(name)
+        return answer
+
+    def delete_both(name: str, *args: Any, **kwargs: Any) -> Any:
+        kept_in_store = is_in_store(name)
+        if kept_in_store and not store.is_empty(name):
+            return s3._error("BucketNotEmpty", _NOT_EMPTY, 409, f"/{name}")
+        answer = delete(name, *args, **kwargs)
+        if answer[0] == 204 and kept_in_store:
+            store.delete_bucket(name)
+        return answer
+
+    def form_both(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        name, attributes = form(logical_id, properties, stack)
+        if is_in_store(name):
+            store.create_bucket(name)
+        return name, attributes
+
+    def unform_both(name: str, properties: dict[str, Any]) -> None:
+        if is_in_store(name):
+            if not store.is_empty(name):
+                raise ValueError(f"{_NOT_EMPTY}: {name}")
+            store.delete_bucket(name)
+        unform(name, properties)
+
+    replace(s3, "_create_bucket", create_both)
+    replace(s3, "_delete_bucket", delete_both)
+    handlers["AWS::S3::Bucket"].update(create=form_both, delete=unform_both)
+
+
+def _without_signature(uri: str) -> str:
+    """The path and query without what makes it a presigned request."""
+    path, _, query = uri.partition("?")
+    kept = [part for part in query.split("&") if part and part.partition("=")[0] not in PRESIGNED_PARAMETERS]
+    return f"{path}?{'&'.join(kept)}" if kept else path

@@ -1,0 +1,268 @@
+"""The laptop platform's first process: starts the others, starts those again that die, and ends them all.
+
+`hpc up` starts it as `python -m hpc.local.supervisor CONFIG.json`. It holds a lock on `platform.lock` in the state
+directory for as long as it lives: whoever finds the lock free knows that no platform runs there, whatever a stale file
+says. SIGTERM ends the platform and keeps its state; when it is killed, the system ends its children with it (on Linux;
+elsewhere the next platform does).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from hpc.local import front_door, object_store
+from hpc.local.batch.strays import end_processes_in
+from hpc.local.configuration import JOBS_DIR, PlatformConfig, write_private
+
+LOCK_FILE = "platform.lock"
+CHILDREN_FILE = "children.json"
+STORE_DIR = "objects"
+# Why the platform ended by itself, for whoever looks for it.
+LAST_WORDS_FILE = "ended.txt"
+
+_LOOK_EVERY_S = 0.2
+# A child that dies so often within so short a time will not live the next time either.
+_MOST_RESTARTS = 5
+_RESTARTS_WITHIN_S = 60.0
+# The emulator ends its jobs (30 s of grace each) and saves its state.
+_END_EMULATOR_S = 50
+_END_OTHERS_S = 10
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Child:
+    """One process of the platform, and how it is started and ended."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    folder: Path
+    end_signal: signal.Signals = signal.SIGTERM
+    end_within_s: float = _END_OTHERS_S
+    process: subprocess.Popen[bytes] | None = None
+    restarts: deque[float] = field(default_factory=deque)
+
+    def start(self, log: Path) -> None:
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                self.command,
+                env=dict(self.environment),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 -- this process has one thread
+            )
+
+    def has_died(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def end(self) -> None:
+        """Ends the process, by force when it takes too long."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(self.end_signal)
+        try:
+            self.process.wait(self.end_within_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def may_start_again(self) -> bool:
+        """Whether it has not died too often just now; counts this time."""
+        now = time.monotonic()
+        self.restarts.append(now)
+        while self.restarts and self.restarts[0] < now - _RESTARTS_WITHIN_S:
+            self.restarts.popleft()
+        return len(self.restarts) <= _MOST_RESTARTS
+
+
+def children(config: PlatformConfig, config_file: Path) -> list[Child]:
+    """The platform's processes in the order of their start."""
+    state = config.state
+    caddy_file = state / "front-door.json"
+    front_door.write_configuration(caddy_file, port=config.port, store_host=config.store.host)
+    object_store.prepare(state / STORE_DIR)
+    python = [sys.executable, "-m", "hpc.local.emulator", str(config_file)]
+    return [
+        Child(
+            name="object store",
+            command=object_store.command(config.store, state / STORE_DIR),
+            environment=object_store.environment(config.store, state / STORE_DIR),
+            folder=state / STORE_DIR,
+            # It takes 15 s to end when it is asked to, and what it has acknowledged is in its files either way.
+            end_signal=signal.SIGKILL,
+        ),
+        Child(
+            name="emulator",
+            command=python,
+            environment=dict(os.environ),
+            folder=state,
+            end_signal=signal.SIGUSR2,
+            end_within_s=_END_EMULATOR_S,
+        ),
+        Child(
+            name="front door",
+            command=front_door.command(caddy_file),
+            environment=front_door.environment(state / "tmp"),
+            folder=state,
+        ),
+    ]
+
+
+class Supervisor:
+    """Keeps the platform's processes alive until it is told to end."""
+
+    def __init__(self, config: PlatformConfig, config_file: Path, lock: IO[str]) -> None:
+        self._config = config
+        self._state = config.state
+        self._lock = lock
+        self._log = self._state / "logs" / "platform.log"
+        self._store, self._emulator, self._front_door = children(config, config_file)
+        self._is_told_to_end = False
+        signal.signal(signal.SIGTERM, self._on_end)
+        signal.signal(signal.SIGUSR1, self._on_save)
+
+    def run(self) -> int:
+        """Starts everything and stays until the end; gives the exit code."""
+        for child in self._all:
+            self._start(child)
+        while not self._is_told_to_end:
+            time.sleep(_LOOK_EVERY_S)
+            if not self._state_is_there():
+                self._end_without_state()
+                return 1
+            for child in self._all:
+                if child.has_died() and not self._start_again(child):
+                    self._say(f"its {child.name} died again and again; the end of {self._log} tells why")
+                    self._end_all()
+                    return 1
+        self._end_all()
+        return 0
+
+    @property
+    def _all(self) -> tuple[Child, ...]:
+        return self._store, self._emulator, self._front_door
+
+    def _start(self, child: Child) -> None:
+        child.start(self._log)
+        pids = {each.name: each.process.pid for each in self._all if each.process}
+        write_private(self._state / CHILDREN_FILE, json.dumps(pids))
+
+    def _start_again(self, child: Child) -> bool:
+        """False when the child has died too often."""
+        ended = child.process.returncode if child.process else None
+        with self._log.open("a") as log:
+            log.write(f"The {child.name} ended with {ended}; starting it again\n")
+        if not child.may_start_again():
+            return False
+        self._start(child)
+        if child is self._emulator:
+            # What ran when it died goes on; this process only looks after processes.
+            command = [sys.executable, "-m", "hpc.local.recovery"]
+            with self._log.open("ab") as log_bytes:
+                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log_bytes, stderr=subprocess.STDOUT)
+        return True
+
+    def _state_is_there(self) -> bool:
+        """Whether the lock file that this process holds is still the one in the state directory."""
+        try:
+            return (self._state / LOCK_FILE).stat().st_ino == os.fstat(self._lock.fileno()).st_ino
+        except OSError:
+            return False
+
+    def _end_all(self) -> None:
+        """The emulator first: its jobs clean up and its state is saved while the others still answer."""
+        for child in (self._emulator, self._front_door, self._store):
+            child.end()
+        object_store.remove_sockets(self._config.store)
+        (self._state / CHILDREN_FILE).unlink(missing_ok=True)
+
+    def _end_without_state(self) -> None:
+        """Somebody removed the state directory: nothing can be saved, and nothing may be made there again."""
+        for child in self._all:
+            if child.process:
+                child.process.kill()
+                child.process.wait()
+        object_store.remove_sockets(self._config.store)
+        end_processes_in(self._state / JOBS_DIR)
+
+    def _say(self, last_words: str) -> None:
+        (self._state / LAST_WORDS_FILE).write_text(last_words)
+
+    def _on_end(self, _signal: int, _frame: Any) -> None:
+        self._is_told_to_end = True
+
+    def _on_save(self, _signal: int, _frame: Any) -> None:
+        if self._emulator.process:
+            self._emulator.process.send_signal(signal.SIGUSR1)
+
+
+def end_orphans(state: Path) -> None:
+    """Ends what a killed platform has left running: its processes, where the system did not, and its jobs."""
+    try:
+        pids = json.loads((state / CHILDREN_FILE).read_text())
+    except (FileNotFoundError, ValueError):
+        pids = {}
+    for pid in pids.values():
+        if str(state) in _command_line(int(pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+    end_processes_in(state / JOBS_DIR)
+
+
+def _command_line(pid: int) -> str:
+    """The command line of a process, empty when there is none; `ps` knows it on every system."""
+    found = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout
+
+
+def _end_with_parent() -> None:
+    """Linux kills this process when its parent dies; called between fork and exec."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+_LIBC = ctypes.CDLL(None)
+
+
+def hold_lock(state: Path) -> IO[str]:
+    """Takes the state directory for this process, for as long as the file stays open; raises SystemExit."""
+    lock = (state / LOCK_FILE).open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another platform already runs in {state}; end it with `hpc down`")
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def main(config_file: Path) -> int:
+    """Runs a platform; gives the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal ends `hpc run`, not the platform
+    os.umask(0o077)
+    config = PlatformConfig.load(config_file)
+    with hold_lock(config.state) as lock:
+        (config.state / LAST_WORDS_FILE).unlink(missing_ok=True)
+        end_orphans(config.state)
+        return Supervisor(config, config_file, lock).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
