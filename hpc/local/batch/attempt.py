@@ -36,6 +36,7 @@ class AttemptRequest:
     job_id: str
     job_name: str
     attempt: int
+    array_index: int | None = None
     image: str
     command: tuple[str, ...]
     environment: dict[str, str]
@@ -113,7 +114,8 @@ class AttemptRunner:
     ) -> AttemptOutcome:
         self._to_log(request, [])  # the stream is there from the start, as with the awslogs driver
         self._config.scratch_dir.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{request.job_id}-{request.attempt}-", dir=self._config.scratch_dir))
+        prefix = f"{_file_name(request.job_id)}-{request.attempt}-"
+        scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=self._config.scratch_dir))
         try:
             result = run_process(
                 ProcessRequest(
@@ -149,7 +151,7 @@ class AttemptRunner:
             # Without a role a job has no credentials; it should not wait for an instance's either.
             return {"AWS_EC2_METADATA_DISABLED": "true"}
         try:
-            return self._ports.credentials_for_role(request.job_role_arn, request.job_id)
+            return self._ports.credentials_for_role(request.job_role_arn, _file_name(request.job_id))
         except Exception as error:
             raise _NotStarted(
                 f"{type(error).__name__}: {error}",
@@ -172,6 +174,7 @@ class AttemptRunner:
             **request.environment,
             "AWS_BATCH_JOB_ID": request.job_id,
             "AWS_BATCH_JOB_ATTEMPT": str(request.attempt),
+            **({} if request.array_index is None else {"AWS_BATCH_JOB_ARRAY_INDEX": str(request.array_index)}),
             "AWS_BATCH_JQ_NAME": request.queue_name,
             "AWS_BATCH_CE_NAME": request.compute_environment_name,
         }
@@ -181,6 +184,11 @@ class AttemptRunner:
             self._ports.log_sink(request.log_group, request.log_stream, lines)
         except Exception:  # noqa: BLE001 (a job does not fail, and its output does not stop, for want of a log)
             _LOG.exception("%d log lines of job %s are lost", len(lines), request.job_id)
+
+
+def _file_name(job_id: str) -> str:
+    """A job's id where a colon would end something: in search paths made of TMPDIR, in names of sessions."""
+    return job_id.replace(":", "-")
 
 
 def image_folder(image: str) -> str | None:

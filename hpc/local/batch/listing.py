@@ -1,4 +1,4 @@
-"""ListJobs: jobs of a queue by status or by one filter, newest first, page by page.
+"""ListJobs: jobs of a queue (by status or by one filter, newest first) or children of an array job, page by page.
 
 Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html
 """
@@ -20,14 +20,18 @@ _MAX_BY_FILTER = 100
 
 
 def list_jobs(request: dict[str, Any], queues: JobQueues, store: JobStore) -> dict[str, Any]:
-    """Answers ListJobs; with a filter `jobStatus` is ignored, without either only RUNNING jobs are listed."""
+    """Answers ListJobs; without a status or a filter only RUNNING jobs are listed."""
     check_fields("ListJobs", request)
+    if bool(request.get("jobQueue")) == bool(request.get("arrayJobId")):
+        raise client_error("ListJobs needs one of jobQueue and arrayJobId, and only one.")
+    if request.get("arrayJobId"):
+        return _children(request, store)
     queue_arn = queues.find(required_text(request, "jobQueue"))["jobQueueArn"]
     filters = request.get("filters") or []
     if len(filters) > 1:
         raise client_error(f"filters must have one entry, found {len(filters)}.")
     matches = _filter(filters[0]) if filters else _every
-    statuses = STATUSES if filters else (choice(request.get("jobStatus") or RUNNING, "jobStatus", STATUSES),)
+    statuses = STATUSES if filters else (_status(request),)  # with a filter `jobStatus` is ignored
     size = page_size(request, _MAX_BY_FILTER if filters else _MAX_BY_STATUS)
     before = read_token(request.get("nextToken"))
     candidates = (
@@ -36,6 +40,28 @@ def list_jobs(request: dict[str, Any], queues: JobQueues, store: JobStore) -> di
     found = heapq.nlargest(size + 1, candidates, key=lambda job: job.sequence)
     rest = {"nextToken": make_token(found[size - 1].sequence)} if len(found) > size else {}
     return {"jobSummaryList": [summary(job) for job in found[:size]], **rest}
+
+
+def _children(request: dict[str, Any], store: JobStore) -> dict[str, Any]:
+    """Children of one status by index; a page goes on where the one before it ended."""
+    if request.get("filters"):
+        raise client_error("filters do not apply to the children of an array job: use jobStatus.")
+    parent = store.get(required_text(request, "arrayJobId"))
+    children = parent.array.children if parent is not None and parent.array is not None else []
+    status, size = _status(request), page_size(request, _MAX_BY_STATUS)
+    found: list[Job] = []
+    for index in range(read_token(request.get("nextToken")) or 0, len(children)):
+        child = children[index]
+        if child is None or child.status != status:
+            continue
+        if len(found) == size:
+            return {"jobSummaryList": [summary(job) for job in found], "nextToken": make_token(index)}
+        found.append(child)
+    return {"jobSummaryList": [summary(job) for job in found]}
+
+
+def _status(request: dict[str, Any]) -> str:
+    return choice(request.get("jobStatus") or RUNNING, "jobStatus", STATUSES)
 
 
 def _every(_: Job) -> bool:

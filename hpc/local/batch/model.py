@@ -1,17 +1,16 @@
-"""Jobs and their attempts."""
+"""Jobs, the children of array jobs, and their attempts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from hpc.local.batch.resources import Resources
 from hpc.local.batch.retry import RetryStrategy
-from hpc.local.batch.values import copied
 
-SUBMITTED, RUNNABLE, STARTING, RUNNING = "SUBMITTED", "RUNNABLE", "STARTING", "RUNNING"
+SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING = "SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING"
 SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
-#: No job here waits for another one, so none is ever PENDING.
 #: Source: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
-STATUSES = (SUBMITTED, "PENDING", RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
+STATUSES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 FINAL = (SUCCEEDED, FAILED)
 ACTIVE = tuple(status for status in STATUSES if status not in FINAL)
 
@@ -31,11 +30,26 @@ class Attempt:
 
 
 @dataclass(slots=True, eq=False)
+class Array:
+    """What makes a job an array job: its children by index (None for one that is forgotten), counted by status."""
+
+    size: int
+    children: list["Job | None"] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
+
+    @property
+    def is_final(self) -> bool:
+        return self.counts[SUCCEEDED] + self.counts[FAILED] == self.size
+
+
+@dataclass(slots=True, eq=False)
 class Job:
     """One submitted job; times are milliseconds since 1970, `sequence` is its place in the order of submission.
 
     `definition` is the shared record of its revision; `command`, `environment` and `resource_requirements` hold only
-    what the submission overrides, so that tens of thousands of finished jobs stay small.
+    what the submission overrides, so that tens of thousands of finished jobs stay small. A child of an array job
+    shares all of them with its parent, the place in the order too. None of them is changed once the job is there:
+    new tags are a new map.
     """
 
     job_id: str
@@ -53,6 +67,8 @@ class Job:
     retry_strategy: dict[str, Any] | None
     tags: dict[str, str]
     propagate_tags: bool
+    #: vCPUs and memory of one attempt.
+    asked: Resources
     status: str = SUBMITTED
     status_reason: str | None = None
     started_at: int | None = None
@@ -64,6 +80,27 @@ class Job:
     stop_reason: str | None = None
     is_cancelled: bool = False
     is_terminated: bool = False
+    depends_on: tuple[dict[str, str], ...] = ()
+    #: How many of the jobs that it depends on have not succeeded yet.
+    open_dependencies: int = 0
+    array: Array | None = None
+    parent: "Job | None" = None
+    index: int | None = None
+    #: The container as the API shows it, without an attempt; made when first asked for, dropped when the job is final.
+    container_view: dict[str, Any] | None = None
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """First come, first served; children of an array job by index."""
+        return self.sequence, self.index or 0
+
+    @property
+    def parts(self) -> Iterator["Job"]:
+        """What runs when the job runs: the children of an array job, of any other job itself."""
+        if self.array is None:
+            yield self
+        else:
+            yield from (child for child in self.array.children if child is not None)
 
     @property
     def is_final(self) -> bool:
@@ -74,8 +111,9 @@ class Job:
         return RetryStrategy.parse(self.retry_strategy)
 
     @property
-    def on_fargate(self) -> bool:
-        return bool(self.definition["platformCapabilities"] == ["FARGATE"])
+    def label(self) -> str:
+        """Its name, of a child of an array job `<name>:<index>`."""
+        return self.name if self.index is None else f"{self.name}:{self.index}"
 
 
 @dataclass(slots=True, eq=False)
@@ -88,22 +126,31 @@ class Placement:
     taken: Resources
 
 
-def to_json(job: Job) -> dict[str, Any]:
-    """The job as JSON data that shares nothing changeable with it, its definition by ARN."""
-    return {
-        **{name: copied(getattr(job, name)) for name in _PLAIN},
-        "definition": job.definition["jobDefinitionArn"],
-        "attempts": [{name: getattr(attempt, name) for name in Attempt.__slots__} for attempt in job.attempts],
-    }
-
-
-def from_json(data: dict[str, Any], definition: dict[str, Any]) -> Job:
-    """The job that `to_json` wrote; its current attempt, if it had one, is lost."""
+def child_of(parent: Job, index: int) -> Job:
+    """A new child of an array job."""
     return Job(
-        **{name: data[name] for name in _PLAIN},
-        definition=definition,
-        attempts=[Attempt(**attempt) for attempt in data["attempts"]],
+        job_id=f"{parent.job_id}:{index}",
+        arn=f"{parent.arn}:{index}",
+        sequence=parent.sequence,
+        **{name: getattr(parent, name) for name in _SHARED},
+        parent=parent,
+        index=index,
     )
 
 
-_PLAIN = tuple(name for name in Job.__slots__ if name not in ("definition", "attempts", "current"))
+#: What a child has of its parent.
+_SHARED = (
+    "name",
+    "queue_arn",
+    "definition",
+    "created_at",
+    "command",
+    "environment",
+    "resource_requirements",
+    "parameters",
+    "timeout_s",
+    "retry_strategy",
+    "tags",
+    "propagate_tags",
+    "asked",
+)

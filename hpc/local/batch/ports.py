@@ -37,6 +37,22 @@ class OnStateChange(Protocol):
     def __call__(self, detail: dict[str, Any]) -> None: ...
 
 
+class KeepJob(Protocol):
+    """Takes a job as JSON data when it is submitted and again when it is final: what a journal needs.
+
+    Called under the service's lock, in the order of the changes; it should be quick. What it raises for a new job
+    refuses the job (ServerException), what it raises for a final one is logged. The record of a new array job stands
+    for its children too: each child has a record of its own, with the id `<parent's id>:<index>`, when it is final.
+    `BatchService.adopt_jobs` takes such records.
+    """
+
+    def __call__(self, job: dict[str, Any], /) -> None: ...
+
+
+def _keep_nothing(_: dict[str, Any]) -> None:
+    """For hosts without a journal."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchPorts:
     """Everything from outside; `clock` gives seconds since 1970."""
@@ -44,4 +60,5 @@ class BatchPorts:
     credentials_for_role: CredentialsForRole
     log_sink: LogSink
     on_state_change: OnStateChange
+    keep_job: KeepJob = _keep_nothing
     clock: Callable[[], float] = time.time

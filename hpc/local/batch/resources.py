@@ -42,6 +42,13 @@ def requirements(container: dict[str, Any], overrides: dict[str, Any]) -> list[d
     return [{"type": kind, "value": values[kind]} for kind in _TYPES if kind in values]
 
 
+def of_job(definition: dict[str, Any], entries: list[dict[str, str]]) -> Resources:
+    """What a job of a definition asks for; `entries` are the submission's complete requirements, or none."""
+    container = definition["containerProperties"]
+    complete = requirements(container, {"resourceRequirements": entries})
+    return parse(complete, fargate=definition["platformCapabilities"] == ["FARGATE"])
+
+
 def parse(entries: list[dict[str, str]], *, fargate: bool) -> Resources:
     """Reads complete requirements; raises BatchError (ClientException) for what AWS does not take."""
     values = {entry["type"]: entry["value"] for entry in entries}

@@ -9,24 +9,28 @@ import heapq
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from hpc.local.batch import job_views, resources
+from hpc.local.batch import job_views
 from hpc.local.batch.arns import Arns
 from hpc.local.batch.attempt import AttemptOutcome, AttemptRequest, AttemptRunner
 from hpc.local.batch.blocked import BlockedJobs
 from hpc.local.batch.capacity import Capacity, is_too_large
 from hpc.local.batch.compute_environments import ComputeEnvironments
+from hpc.local.batch.dependencies import DEPENDENCY_FAILED, Dependencies
+from hpc.local.batch.errors import server_error
 from hpc.local.batch.events import StateChanges
 from hpc.local.batch.job_queues import JobQueues
 from hpc.local.batch.job_store import JobStore
-from hpc.local.batch.model import FAILED, RUNNABLE, RUNNING, STARTING, SUCCEEDED, Attempt, Job, Placement
+from hpc.local.batch.kept_jobs import PLATFORM_STOPPED, to_json
+from hpc.local.batch.model import FAILED, PENDING, RUNNABLE, RUNNING, STARTING, SUCCEEDED, Attempt, Job, Placement
 from hpc.local.batch.submission import command_line
 
 _LOG = logging.getLogger(__name__)
 
-PLATFORM_STOPPED = "The platform was stopped"
+ARRAY_CHILD_FAILED = "Array Child Job failed"
 
 
 class Scheduler:
@@ -43,6 +47,7 @@ class Scheduler:
         store: JobStore,
         runner: AttemptRunner,
         changes: StateChanges,
+        keep_job: Callable[[dict[str, Any]], None],
         default_log_group: str,
         now_ms: Callable[[], int],
     ) -> None:
@@ -54,18 +59,38 @@ class Scheduler:
         self._store = store
         self._runner = runner
         self._changes = changes
+        self._keep_job = keep_job
+        self._dependencies = Dependencies(store)
         self._default_log_group = default_log_group
         self._now_ms = now_ms
-        self._waiting: dict[str, list[tuple[int, Job]]] = {}
+        self._waiting: dict[str, list[tuple[tuple[int, int], Job]]] = {}
         self._running: dict[str, tuple[threading.Thread, threading.Event]] = {}
         self._blocked = BlockedJobs(lock, self.cancel_blocked)
         self.is_stopping = False
 
     def submit(self, job: Job) -> None:
-        """Takes a new job; without dependencies it is RUNNABLE at once."""
+        """Takes a new job with its children; what depends on nothing is RUNNABLE at once, an array job PENDING."""
+        try:
+            self._keep_job(to_json(job))
+        except Exception as error:
+            _LOG.exception("job %s is refused: it was not written down", job.job_id)
+            raise server_error(f"The job could not be written down: {error}") from error
         self._store.add(job)
-        self._wait_in_queue(job)
+        lost = self._dependencies.add(job)
+        if job.array is not None or job.open_dependencies:
+            self._move(job, PENDING)
+        for part in job.parts:
+            if not part.open_dependencies:
+                self._wait_in_queue(part)
+            elif part.parent is not None:
+                self._move(part, PENDING)
+        for waiter in lost:
+            self._finish(waiter, FAILED, DEPENDENCY_FAILED)
         self.place()
+
+    def read_dependencies(self, value: Any, array_size: int | None) -> tuple[dict[str, str], ...]:
+        """`dependsOn` of a submission, checked."""
+        return self._dependencies.read(value, array_size)
 
     def place(self) -> None:
         """Starts what fits now; called whenever a job, a queue or an environment has changed."""
@@ -78,13 +103,29 @@ class Scheduler:
         self.place()
 
     def end_all(self, jobs: list[Job], reason: str) -> None:
-        """Ends jobs as `end` does, and starts none in their place."""
+        """Ends jobs as `end` does, and starts none in their place; an array job ends when its last child does."""
         for job in jobs:
-            if job.current is not None:
-                job.stop_reason = job.stop_reason or reason
-                self._running[job.job_id][1].set()
-            elif not job.is_final:
-                self._finish(job, FAILED, reason)
+            job.stop_reason = job.stop_reason or reason
+            for part in job.parts:
+                if part.current is not None:
+                    part.stop_reason = part.stop_reason or reason
+                    self._running[part.job_id][1].set()
+                else:
+                    self._finish(part, FAILED, reason)
+
+    def cancel(self, job: Job, reason: str) -> None:
+        """Ends what has not started of a job; what runs goes on.
+
+        Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html
+        """
+        waiting = [part for part in job.parts if not part.is_final and part.current is None]
+        for part in waiting:
+            part.is_cancelled = True
+        if waiting and job.array is not None:
+            job.is_cancelled, job.stop_reason = True, reason
+        for part in waiting:
+            self._finish(part, FAILED, reason)
+        self.place()
 
     def cancel_blocked(self, job_id: str) -> None:
         """What a queue's time limit does to a job that still blocks the queue."""
@@ -99,7 +140,7 @@ class Scheduler:
             self.is_stopping = True
             self._blocked.close()
             threads = [thread for thread, _ in self._running.values()]
-            self.end_all([job for job in self._store.all() if not job.is_final], PLATFORM_STOPPED)
+            self.end_all([job for job in list(self._store.all()) if not job.is_final], PLATFORM_STOPPED)
         for thread in threads:
             thread.join(timeout_s)
             if thread.is_alive():
@@ -108,23 +149,22 @@ class Scheduler:
     def _wait_in_queue(self, job: Job) -> None:
         job.status_reason = None
         self._move(job, RUNNABLE)
-        heapq.heappush(self._waiting.setdefault(job.queue_arn, []), (job.sequence, job))
+        heapq.heappush(self._waiting.setdefault(job.queue_arn, []), (job.order, job))
 
     def _next(self) -> tuple[Job, Placement] | None:
         """The job that starts now and where; None when the one whose turn it is does not fit, or none waits."""
         heads = [job for job in map(self._head, list(self._waiting)) if job is not None]
-        heads.sort(key=lambda job: (-int(self._queues.records[job.queue_arn]["priority"]), job.sequence))
+        heads.sort(key=lambda job: (-int(self._queues.records[job.queue_arn]["priority"]), job.order))
         for job in heads:
             queue = self._queues.records[job.queue_arn]
             environments = [
                 self._environments.records[entry["computeEnvironment"]] for entry in queue["computeEnvironmentOrder"]
             ]
-            asked = resources.parse(job_views.requirements(job), fargate=job.on_fargate)
-            placement = self._capacity.place(asked, environments)
+            placement = self._capacity.place(job.asked, environments)
             if placement is not None:
                 job.status_reason = None
                 return (job, placement) if self._capacity.fits(placement) else None
-            if is_too_large(asked, environments):
+            if is_too_large(job.asked, environments):
                 job.status_reason = BlockedJobs.STATUS_REASON
                 self._blocked.watch(job.job_id, queue)
         return None
@@ -183,11 +223,45 @@ class Scheduler:
             return
         self._finish(job, FAILED, status_reason)
 
-    def _finish(self, job: Job, status: str, reason: str) -> None:
-        job.status_reason = reason
-        job.stopped_at = self._now_ms()
-        self._blocked.forget(job.job_id)
-        self._move(job, status)
+    def _finish(self, job: Job, status: str, reason: str | None) -> None:
+        """Ends a job that nothing runs, and with it what waits for it and the array job whose last child it was.
+
+        One after the other, not one within the other: ten thousand children may wait for each other.
+        """
+        ending = deque([(job, status, reason)])
+        while ending:
+            job, status, reason = ending.popleft()
+            if job.is_final:
+                continue
+            if job.array is not None and not job.array.is_final:
+                job.stop_reason = job.stop_reason or reason
+                ending.extend((child, status, reason) for child in job.parts)
+                continue
+            job.status_reason, job.stopped_at = reason, self._now_ms()
+            self._blocked.forget(job.job_id)
+            self._move(job, status)
+            job.container_view = None
+            self._keep(job)
+            ending.extend(self._following(job))
+
+    def _following(self, job: Job) -> Iterator[tuple[Job, str, str | None]]:
+        """What ends because a job has ended; what may run now waits in its queue."""
+        free, lost = self._dependencies.ended(job)
+        for waiter in free:
+            self._wait_in_queue(waiter)
+        for waiter in lost:
+            yield waiter, FAILED, DEPENDENCY_FAILED
+        parent = job.parent
+        if parent is not None and parent.array is not None and parent.array.is_final:
+            has_failed = parent.array.counts[FAILED] > 0
+            reason = parent.stop_reason or ARRAY_CHILD_FAILED
+            yield (parent, FAILED, reason) if has_failed else (parent, SUCCEEDED, None)
+
+    def _keep(self, job: Job) -> None:
+        try:
+            self._keep_job(to_json(job))
+        except Exception:  # noqa: BLE001 (the job has ended, whether the host can write that down or not)
+            _LOG.exception("the end of job %s was not written down", job.job_id)
 
     def _move(self, job: Job, status: str) -> None:
         self._store.move(job, status)
@@ -208,8 +282,9 @@ class Scheduler:
         container = job.definition["containerProperties"]
         return AttemptRequest(
             job_id=job.job_id,
-            job_name=job.name,
+            job_name=job.label,
             attempt=len(job.attempts) + 1,
+            array_index=job.index,
             image=container["image"],
             command=tuple(command_line(job)),
             environment=job_views.environment(job),

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hpc.local.batch import job_views, model
@@ -16,10 +16,11 @@ from hpc.local.batch.events import StateChanges
 from hpc.local.batch.job_definitions import JobDefinitions
 from hpc.local.batch.job_queues import JobQueues
 from hpc.local.batch.job_store import JobStore
+from hpc.local.batch.kept_jobs import JobReader, to_json
 from hpc.local.batch.listing import list_jobs
 from hpc.local.batch.ports import BatchPorts
-from hpc.local.batch.scheduler import PLATFORM_STOPPED, Scheduler
-from hpc.local.batch.submission import check_request, new_job
+from hpc.local.batch.scheduler import Scheduler
+from hpc.local.batch.submission import array_size, check_request, new_job
 from hpc.local.batch.tagging import Tagging
 from hpc.local.batch.values import copied, required_text
 
@@ -53,6 +54,7 @@ class BatchService:
             store=self._store,
             runner=AttemptRunner(config, ports),
             changes=self._changes,
+            keep_job=ports.keep_job,
             default_log_group=config.log_group,
             now_ms=self._now_ms,
         )
@@ -133,7 +135,7 @@ class BatchService:
                 "compute_environments": copied(self.environments.records),
                 "job_queues": copied(self.queues.records),
                 "job_definitions": copied(self.definitions.revisions),
-                "jobs": [model.to_json(job) for job in self._store.all()],
+                "jobs": [to_json(part) for job in self._store.all() for part in _with_children(job)],
             }
 
     def restore(self, data: Record) -> None:
@@ -147,12 +149,24 @@ class BatchService:
             self.queues.records.update(kept["job_queues"])
             self.definitions.revisions.update(kept["job_definitions"])
             for entry in kept["jobs"]:
-                definition = self.definitions.find(entry["definition"])
-                if definition is None:
+                if "definition" in entry and self.definitions.find(entry["definition"]) is None:
                     raise ValueError(f"the snapshot has job {entry['job_id']} without its definition")
-                if entry["status"] not in model.FINAL:
-                    entry.update(status=model.FAILED, status_reason=PLATFORM_STOPPED, stopped_at=self._now_ms())
-                self._store.add(model.from_json(entry, definition))
+            self.adopt_jobs(kept["jobs"])
+
+    def adopt_jobs(self, jobs: Iterable[Record]) -> None:
+        """Takes over what `BatchPorts.keep_job` was given by an earlier service, before the first call.
+
+        Adds to the jobs of a snapshot or replaces them by id; of two records of a job the later one counts, and one
+        that is not final says nothing new of a job that is known. Jobs that were not final have FAILED; a job whose
+        definition is not there is left out with a line in the log. Tells nobody: neither `keep_job` nor
+        `on_state_change` is called.
+        """
+        with self._lock:
+            reader = JobReader(self.definitions.find, self._store.get, self._now_ms())
+            # The oldest first, children before their array job: the first to be forgotten.
+            found = sorted(reader.read(jobs), key=lambda job: (job.stopped_at or 0, job.array is not None))
+            for job in found:
+                self._store.add(job)
 
     def _submit_job(self, request: Record) -> Record:
         check_request(request)
@@ -166,6 +180,7 @@ class BatchService:
             arns=self._arns,
             sequence=self._store.next_sequence(),
             created_at=self._now_ms(),
+            depends_on=self._scheduler.read_dependencies(request.get("dependsOn"), array_size(request)),
         )
         self._scheduler.submit(job)
         return {"jobArn": job.arn, "jobName": job.name, "jobId": job.job_id}
@@ -179,14 +194,10 @@ class BatchService:
         return {"jobs": [job_views.detail(job) for job in jobs if job is not None]}
 
     def _cancel_job(self, request: Record) -> Record:
-        """A job that has started goes on, and the call succeeds; so it does for a job that nobody knows.
-
-        Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html
-        """
+        """A job that has started goes on, and the call succeeds; so it does for a job that nobody knows."""
         job, reason = self._job_and_reason(request)
-        if job is not None and not job.is_final and job.current is None:
-            job.is_cancelled = True
-            self._scheduler.end(job, reason)
+        if job is not None:
+            self._scheduler.cancel(job, reason)
         return {}
 
     def _terminate_job(self, request: Record) -> Record:
@@ -204,9 +215,11 @@ class BatchService:
 
     def _terminate(self, job: model.Job, reason: str) -> None:
         with self._lock:
-            if not job.is_final:
-                job.is_terminated = True
-                self._scheduler.end(job, reason)
+            if job.is_final:
+                return
+            for part in _with_children(job):
+                part.is_terminated = part.is_terminated or not part.is_final
+            self._scheduler.end(job, reason)
 
     def _delete_compute_environment(self, request: Record) -> Record:
         reference = required_text(request, "computeEnvironment")
@@ -222,3 +235,8 @@ class BatchService:
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _with_children(job: model.Job) -> list[model.Job]:
+    """The job and, if it is an array job, its children after it."""
+    return [job] if job.array is None else [job, *job.parts]

@@ -9,15 +9,16 @@ from hpc.local.batch import resources
 from hpc.local.batch.arns import Arns
 from hpc.local.batch.errors import client_error
 from hpc.local.batch.job_definitions import timeout_s
-from hpc.local.batch.model import Job
+from hpc.local.batch.model import SUBMITTED, Array, Job, child_of
 from hpc.local.batch.retry import RetryStrategy
 from hpc.local.batch.support import check_fields
-from hpc.local.batch.values import boolean, copied, environment, required_text, tags, text_list, text_map
+from hpc.local.batch.values import boolean, copied, environment, integer, required_text, tags, text_list, text_map
 
 #: Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 #: Source: https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 _MAX_PAYLOAD_BYTES = 30 * 1024
+_MAX_ARRAY_SIZE = 10_000
 
 
 def check_request(request: dict[str, Any]) -> None:
@@ -32,6 +33,18 @@ def check_request(request: dict[str, Any]) -> None:
         raise client_error(f"A SubmitJob request must be at most {_MAX_PAYLOAD_BYTES} bytes, found {size}.")
 
 
+def array_size(request: dict[str, Any]) -> int | None:
+    """The size of an array job, None for another job.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_ArrayProperties.html
+    """
+    value = request.get("arrayProperties") or {}
+    check_fields("arrayProperties", value, path="arrayProperties.")
+    if value.get("size") is None:
+        return None
+    return integer(value["size"], "arrayProperties.size", minimum=2, maximum=_MAX_ARRAY_SIZE)
+
+
 def new_job(
     request: dict[str, Any],
     *,
@@ -40,12 +53,13 @@ def new_job(
     arns: Arns,
     sequence: int,
     created_at: int,
+    depends_on: tuple[dict[str, str], ...],
 ) -> Job:
-    """The job of a checked request; raises BatchError (ClientException) when the two together make none."""
+    """The job of a checked request, with its children; raises BatchError (ClientException) for a bad combination."""
     overrides = request.get("containerOverrides") or {}
     container = definition["containerProperties"]
     asked = resources.requirements(container, overrides)
-    resources.parse(asked, fargate=definition["platformCapabilities"] == ["FARGATE"])
+    parsed = resources.parse(asked, fargate=definition["platformCapabilities"] == ["FARGATE"])
     command = text_list(overrides.get("command"), "containerOverrides.command")
     if not command and not container.get("command"):
         raise client_error("The job has no command: the laptop platform does not take one from an image yet.")
@@ -56,7 +70,7 @@ def new_job(
     if propagate_tags is None:
         propagate_tags = definition.get("propagateTags", False)
     job_id = str(uuid.uuid4())
-    return Job(
+    job = Job(
         job_id=job_id,
         arn=arns.batch("job", job_id),
         name=request["jobName"],
@@ -72,7 +86,14 @@ def new_job(
         retry_strategy=copied(retry_strategy),
         tags=tags(request.get("tags")),
         propagate_tags=boolean(propagate_tags, "propagateTags"),
+        asked=parsed,
+        depends_on=depends_on,
     )
+    size = array_size(request)
+    if size is not None:
+        job.array = Array(size, [child_of(job, index) for index in range(size)])
+        job.array.counts[SUBMITTED] = size
+    return job
 
 
 def command_line(job: Job) -> list[str]:

@@ -50,10 +50,13 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "volume": _names("name host"),
     "host": _names(""),
     "SubmitJob": _names(
-        "jobName jobQueue jobDefinition parameters containerOverrides retryStrategy propagateTags timeout tags"
+        "jobName jobQueue jobDefinition parameters containerOverrides retryStrategy propagateTags timeout tags "
+        "arrayProperties dependsOn"
     ),
     "containerOverrides": _names("vcpus memory command environment resourceRequirements"),
-    "ListJobs": _names("jobQueue jobStatus maxResults nextToken filters"),
+    "arrayProperties": _names("size"),
+    "dependsOn": _names("jobId type"),
+    "ListJobs": _names("jobQueue arrayJobId jobStatus maxResults nextToken filters"),
 }
 
 

@@ -7,6 +7,7 @@ from hpc.local.batch.errors import client_error
 from hpc.local.batch.job_definitions import JobDefinitions
 from hpc.local.batch.job_queues import JobQueues
 from hpc.local.batch.job_store import JobStore
+from hpc.local.batch.model import Job
 from hpc.local.batch.values import required_text, tags, text_list, text_map
 
 Record = dict[str, Any]
@@ -24,26 +25,34 @@ class Tagging:
         self._store = store
 
     def tag(self, request: Record) -> Record:
-        found = self._tags(request)
-        found.update(tags({**found, **text_map(request.get("tags"), "tags")}))
+        found, owner = self._find(request)
+        self._set(owner, tags({**found, **text_map(request.get("tags"), "tags")}))
         return {}
 
     def untag(self, request: Record) -> Record:
-        found = self._tags(request)
-        for key in text_list(request.get("tagKeys"), "tagKeys"):
-            found.pop(key, None)
+        found, owner = self._find(request)
+        keys = text_list(request.get("tagKeys"), "tagKeys")
+        self._set(owner, {key: value for key, value in found.items() if key not in keys})
         return {}
 
     def list_tags(self, request: Record) -> Record:
-        return {"tags": dict(self._tags(request))}
+        found, _ = self._find(request)
+        return {"tags": dict(found)}
 
-    def _tags(self, request: Record) -> dict[str, str]:
+    @staticmethod
+    def _set(owner: Job | Record, changed: dict[str, str]) -> None:
+        """A new map: children of an array job share their parent's until one of them gets its own."""
+        if isinstance(owner, Job):
+            owner.tags = changed
+        else:
+            owner["tags"] = changed
+
+    def _find(self, request: Record) -> tuple[dict[str, str], Job | Record]:
         arn = required_text(request, "resourceArn")
         job = self._store.get(arn.rpartition("/")[2])
         if job is not None and job.arn == arn:
-            return job.tags
+            return job.tags, job
         record = self._environments.records.get(arn) or self._queues.records.get(arn) or self._definitions.find(arn)
         if record is None:
             raise client_error(f"Resource {arn} not found.")
-        found: dict[str, str] = record["tags"]
-        return found
+        return record["tags"], record

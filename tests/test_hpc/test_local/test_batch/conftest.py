@@ -15,7 +15,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from hpc.local.batch import BatchConfig, BatchError, BatchPorts, BatchService
+from hpc.local.batch import BatchConfig, BatchError, BatchPorts, BatchService, attempt
+from hpc.local.batch.process import ProcessRequest, ProcessResult
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 FINAL = ("SUCCEEDED", "FAILED")
@@ -29,6 +30,7 @@ class Recorder:
         self.sessions: list[tuple[str, str]] = []
         self.logs: dict[tuple[str, str], list[tuple[int, str]]] = {}
         self.events: list[dict[str, Any]] = []
+        self.kept: list[dict[str, Any]] = []
         self.role_error: Exception | None = None
 
     def credentials_for_role(self, role_arn: str, session_name: str) -> dict[str, str]:
@@ -39,6 +41,9 @@ class Recorder:
 
     def log_sink(self, group: str, stream: str, lines: Any) -> None:
         self.logs.setdefault((group, stream), []).extend(lines)
+
+    def keep_job(self, job: dict[str, Any]) -> None:
+        self.kept.append(json.loads(json.dumps(job)))
 
     def on_state_change(self, detail: dict[str, Any]) -> None:
         self.events.append(detail)
@@ -83,6 +88,7 @@ class Batch:
             credentials_for_role=self.host.credentials_for_role,
             log_sink=self.host.log_sink,
             on_state_change=self.host.on_state_change,
+            keep_job=self.host.keep_job,
         )
         return BatchService(self.config, ports)
 
@@ -136,7 +142,11 @@ class Batch:
 
     def run(self, *command: str, **more: Any) -> dict[str, Any]:
         """Defines, submits and waits; returns the job's detail."""
-        submission = {key: more.pop(key) for key in ("containerOverrides", "parameters") if key in more}
+        submission = {
+            key: more.pop(key)
+            for key in ("containerOverrides", "parameters", "arrayProperties", "dependsOn")
+            if key in more
+        }
         return self.wait(self.submit(self.define("work", *command, **more), **submission))
 
     def describe(self, job_id: str) -> dict[str, Any]:
@@ -219,6 +229,17 @@ def new_batch(tmp_path: Path) -> Iterator[Callable[..., Batch]]:
 def batch(new_batch: Callable[..., Batch]) -> Batch:
     """A service with 2 vCPUs and 4096 MiB, and a queue `queue`."""
     return new_batch()
+
+
+@pytest.fixture
+def instant_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands start no process: one `false` fails, every other one succeeds."""
+
+    def run(request: ProcessRequest, *, on_started: Callable[[], None], **_: Any) -> ProcessResult:
+        on_started()
+        return ProcessResult(1 if request.command[0] == "false" else 0)
+
+    monkeypatch.setattr(attempt, "run_process", run)
 
 
 @pytest.fixture

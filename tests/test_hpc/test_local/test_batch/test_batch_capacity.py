@@ -104,6 +104,20 @@ def test_the_queue_of_higher_priority_goes_first(new_batch):
     assert started_in_order(batch, ids) == ["running", "high-1", "high-2", "low-1", "low-2"]
 
 
+def test_queues_that_share_an_environment_are_served_by_priority(new_batch):
+    # Given two queues on one environment that has room for one job
+    batch = new_batch(vcpus=8)
+    batch.add_queue("low", max_vcpus=1)
+    order = [{"order": 1, "computeEnvironment": "low-environment"}]
+    batch.client.create_job_queue(jobQueueName="high", priority=5, computeEnvironmentOrder=order)
+    definition = batch.define("work", "sleep", "0.05")
+    # When the low one has jobs first
+    ids = [batch.submit(definition, f"low-{number}", "low") for number in range(3)]
+    ids += [batch.submit(definition, f"high-{number}", "high") for number in range(2)]
+    # Then only the one that runs already is before those of the high one
+    assert started_in_order(batch, ids) == ["low-0", "high-0", "high-1", "low-1", "low-2"]
+
+
 def test_queues_of_one_priority_share_one_order(new_batch):
     batch = new_batch(vcpus=1)
     batch.add_queue("other")
