@@ -22,13 +22,12 @@ def repeat_lines(blocks: Iterable[bytes], *, piece_bytes: int = CHUNK_BYTES) -> 
 def repeat_block(block: bytes) -> bytes:
     """All lines of a block at once; the last may lack its terminator."""
     lines = block.split(LF)
+    if CR not in block:
+        return LF.join([line * 2 for line in lines])
+    # a CR before the LF belongs to the terminator: it is written once, at the end
     unterminated = lines.pop()
-    if CR in block:
-        # a CR before the LF belongs to the terminator: it is written once, at the end
-        repeated = [line[:-1] + line if line.endswith(CR) else line + line for line in lines]
-    else:
-        repeated = [line + line for line in lines]
-    repeated.append(unterminated + unterminated)
+    repeated = [line[:-1] + line if line.endswith(CR) else line * 2 for line in lines]
+    repeated.append(unterminated * 2)
     return LF.join(repeated)
 
 
