@@ -66,9 +66,10 @@ class Fan:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a Choice may ask on the way of a run whose first try succeeds, by the last part of the path."""
+        """What a Choice may ask in a new run whose first try succeeds, by the last part of the path."""
         return {
             "shards_to_do": self.shards,
+            "split_done": False,
             "merge_to_do": True,
             "OutputStatus": "SUCCEEDED",
             "permanent": False,
