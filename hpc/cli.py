@@ -27,6 +27,7 @@ from hpc.connection import Connection, connect, reporting_unreachable, to_aws, t
 from hpc.errors import HpcError, PlatformUnreachable, WrongInput
 from hpc.local import platform
 from hpc.local.platform import PlatformError
+from hpc.local.recovery import continue_runs
 from hpc.logs import Logs
 from hpc.options import WorkflowCommand, chosen_name, given_parameters
 from hpc.progress import ProgressDisplay, follow
@@ -109,7 +110,7 @@ _run_argument = click.argument("run_id", metavar="RUN", callback=lambda _ctx, _p
 @click.option("--port", type=click.IntRange(1024, 65535), help="Port on 127.0.0.1 [default: the last one, or 4566].")
 def up(port: int | None) -> None:
     """Starts the platform on this machine, and deploys what changed."""
-    state = platform.up(port=port, say=say)
+    state = platform.up(port=port, say=say, continue_runs=continue_runs)
     click.echo(f"Platform: {state.endpoint_url} (process {state.pid}), its data in {state.data_dir}")
     say(f"Next: {display.program()} run FILE --project P --lines-per-shard N --output DIR")
 
@@ -172,7 +173,7 @@ def run(
     )
     inputs.check_output_names(workflow, values)
     run_results.prepare_directory(output)
-    connection = to_aws(stack_name) if stack_name else to_laptop(platform.up(say=say))
+    connection = to_aws(stack_name) if stack_name else to_laptop(platform.up(say=say, continue_runs=continue_runs))
     submitted = submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
     try:
         say(f"Run {submitted.run_id} of workflow {workflow.name}, project {submitted.project}")

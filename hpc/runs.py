@@ -14,10 +14,9 @@ from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
 from hpc.errors import WrongInput
+from hpc.local.configuration import INTERRUPTED
 from hpc.wording import quoted
 
-# What the laptop platform calls an execution's end that was its own: such a run goes on when the platform is up again.
-INTERRUPTED = "HpcPlatform.Interrupted"
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 # What a run is whose execution ended without having written it down.
 _OUTCOMES = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "TIMED_OUT": "FAILED", "ABORTED": "CANCELLED"}

@@ -21,6 +21,7 @@ from hpc.local.journal import Journal
 from hpc.local.object_store import ObjectStore
 
 JOURNAL_FILE = "journal.sqlite"
+CDK_OBJECTS_DIR = "cdk-objects"
 # A connection of the front door that is not used; it opens another one when it needs one.
 _KEEP_ALIVE_S = 75
 # How long requests may take when the process has been told to end.
@@ -42,6 +43,9 @@ def settings(config: PlatformConfig) -> dict[str, str]:
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": config.region,
         "PERSIST_STATE": "1",
+        # The CDK's own buckets; those of runs are in the object store.
+        "S3_DATA_DIR": str(config.state / CDK_OBJECTS_DIR),
+        "S3_PERSIST": "1",
         "SFTP_ENABLED": "0",
         "STATE_DIR": str(config.state / "emulator"),
     }
@@ -96,6 +100,8 @@ def _listen() -> None:
         lifespan="on",
         access_log=False,
         log_level="warning",
+        server_header=False,
+        date_header=False,  # ministack sends one
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )

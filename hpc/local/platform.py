@@ -19,12 +19,15 @@ from pathlib import Path
 
 from hpc.local.configuration import ACCOUNT, PlatformConfig, is_free, write_private
 from hpc.local.deploy import DeployError, DeployTarget, deploy
+from hpc.local.emulator import CDK_OBJECTS_DIR
 from hpc.local.supervisor import LAST_WORDS_FILE, LOCK_FILE, end_orphans
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 4566
 CONFIG_FILE = "platform-config.json"
 STATE_FILE = "platform.json"
+# There from a start of the platform until it has continued what the one before left; outlives an interrupted `hpc up`.
+RUNS_TO_CONTINUE_FILE = "runs-to-continue"
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
 # No proxy of the person's knows this machine's loopback.
@@ -76,8 +79,16 @@ def last_words() -> str | None:
     return file.read_text() if file.is_file() else None
 
 
-def up(*, port: int | None = None, say: Callable[[str], None]) -> PlatformState:
-    """Starts the platform if it is not up, and deploys what changed; raises PlatformError."""
+def up(
+    *,
+    port: int | None = None,
+    say: Callable[[str], None],
+    continue_runs: Callable[[PlatformState, Callable[[str], None]], None],
+) -> PlatformState:
+    """Starts the platform if it is not up, and deploys what changed; raises PlatformError.
+
+    `continue_runs` is called once a start, when the platform is deployed: the one before may have left runs.
+    """
     directory = state_dir()
     _make_directory(directory)
     with _only_one_at_a_time(directory / "up.lock", say):
@@ -92,6 +103,9 @@ def up(*, port: int | None = None, say: Callable[[str], None]) -> PlatformState:
             state = _start(directory, port, say)
         if _deploy(directory, state, say):
             say(f"The platform is up at {state.endpoint_url}")
+        if (directory / RUNS_TO_CONTINUE_FILE).exists():
+            continue_runs(state, say)
+            (directory / RUNS_TO_CONTINUE_FILE).unlink()
         return state
 
 
@@ -150,7 +164,11 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
             exit_code=2,
         )
     config.save(config_file)
+    (directory / RUNS_TO_CONTINUE_FILE).touch()
     _refuse_broken_state(directory / "emulator")
+    if not (directory / "emulator" / "cloudformation.json").is_file():
+        # What the CDK uploads for a deployment that was never saved; the next deployment uploads it again.
+        shutil.rmtree(directory / CDK_OBJECTS_DIR, ignore_errors=True)
     for leftover in (directory / "tmp").iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
     log_file = directory / "logs" / "platform.log"

@@ -139,8 +139,11 @@ class Supervisor:
 
     def run(self) -> int:
         """Starts everything and stays until the end; gives the exit code."""
-        for child in self._all:
-            self._start(child)
+        self._start(self._store)
+        self._start(self._emulator)
+        while not (self._state / front_door.EMULATOR_SOCKET).exists() and not self._emulator.has_died():
+            time.sleep(_LOOK_EVERY_S / 10)
+        self._start(self._front_door)
         while not self._is_told_to_end:
             time.sleep(_LOOK_EVERY_S)
             if not self._state_is_there():
@@ -261,6 +264,7 @@ def main(config_file: Path) -> int:
     with hold_lock(config.state) as lock:
         (config.state / LAST_WORDS_FILE).unlink(missing_ok=True)
         end_orphans(config.state)
+        (config.state / front_door.EMULATOR_SOCKET).unlink(missing_ok=True)
         return Supervisor(config, config_file, lock).run()
 
 

@@ -105,14 +105,14 @@ class AccountScope:
             return
         cloudwatch_logs._put_log_events({"logGroupName": group, "logStreamName": stream, "logEvents": events})
 
-    def publish_job_state(self, job: dict[str, Any]) -> None:
+    def publish_job_state(self, detail: dict[str, Any]) -> None:
         """Sends Batch's job state change event to EventBridge."""
         enter(self._account, self._region)
         entry = {
             "Source": "aws.batch",
             "DetailType": "Batch Job State Change",
-            "Detail": json.dumps(job),
-            "Resources": [job["jobArn"]],
+            "Detail": json.dumps(detail),
+            "Resources": [detail["jobArn"]],
         }
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 

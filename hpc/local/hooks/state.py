@@ -15,6 +15,7 @@ from ministack.core import persistence
 from ministack.services import cloudwatch_logs, dynamodb, s3, stepfunctions
 
 from hpc.local.batch import BatchService
+from hpc.local.configuration import INTERRUPTED
 from hpc.local.hooks.batch import open_log_stream, platform_ends
 from hpc.local.hooks.replacing import replace
 from hpc.local.hooks.storage import is_in_store
@@ -23,7 +24,6 @@ from hpc.local.object_store import ObjectStore
 
 _LOG = logging.getLogger(__name__)
 _STORE_STARTS_WITHIN_S = 60
-INTERRUPTED = "HpcPlatform.Interrupted"
 _CAUSE = "The laptop platform ended while the execution was running"
 
 # The emulator's own functions, by which what the journal holds comes back without being written down again.

@@ -46,7 +46,7 @@ def test_a_taken_port_is_refused_with_a_way_out(state_dir):
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(PlatformError, match=rf"port {port} .* is taken .* hpc up --port {port + 1}") as refused:
-            platform.up(port=port, say=print)
+            up(port=port)
     assert refused.value.exit_code == 2
 
 
@@ -54,7 +54,7 @@ def test_a_state_directory_that_cannot_be_made_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("HPC_STATE_DIR", str(tmp_path / "file" / "state"))
     with pytest.raises(PlatformError, match=r"state directory .* cannot be made: .*; set HPC_STATE_DIR") as refused:
-        platform.up(say=print)
+        up()
     assert refused.value.exit_code == 2
 
 
@@ -62,7 +62,7 @@ def test_a_damaged_configuration_is_named(state_dir):
     state_dir.mkdir()
     (state_dir / "platform-config.json").write_text("{")
     with pytest.raises(PlatformError, match=r"platform-config\.json cannot be read: .*; delete it") as refused:
-        platform.up(say=print)
+        up()
     assert refused.value.exit_code == 2
 
 
@@ -70,7 +70,7 @@ def test_a_damaged_saved_state_stops_the_start_instead_of_being_overwritten(stat
     (state_dir / "emulator").mkdir(parents=True)
     (state_dir / "emulator" / "dynamodb.json").write_text('{"broken')
     with pytest.raises(PlatformError, match=r"dynamodb\.json is damaged: .*; put a copy of it back"):
-        platform.up(port=free_port(), say=print)
+        up(port=free_port())
     assert (state_dir / "emulator" / "dynamodb.json").read_text() == '{"broken'
 
 
@@ -79,7 +79,7 @@ def test_only_the_owner_may_look_into_the_state_directory(state_dir):
     state_dir.mkdir(mode=0o755)
     (state_dir / "platform-config.json").write_text("{")
     with pytest.raises(PlatformError):
-        platform.up(say=print)
+        up()
     assert state_dir.stat().st_mode & 0o777 == 0o700
 
 
@@ -89,6 +89,10 @@ def test_a_state_directory_that_is_a_file_is_named(tmp_path, monkeypatch):
     with pytest.raises(PlatformError, match=r"state directory .*file cannot be read: Not a directory") as refused:
         platform.running()
     assert refused.value.exit_code == 2
+
+
+def up(**more):
+    return platform.up(say=print, continue_runs=lambda *_: None, **more)
 
 
 def free_port() -> int:
