@@ -31,6 +31,8 @@ class BatchConfig:
     #: Seconds between SIGTERM and SIGKILL, as on AWS.
     #: Source: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
     kill_grace_s: float = 30.0
+    #: Jobs are forked from processes that have imported their code; False starts each with an interpreter of its own.
+    warm: bool = True
     #: Finished jobs beyond these are forgotten, oldest first (AWS keeps them for a time, too).
     max_final_jobs: int = 50_000
     #: Log group of definitions that name none.
