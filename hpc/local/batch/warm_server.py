@@ -50,7 +50,7 @@ def main(control: socket.socket, module: str, idle_s: float) -> None:
     try:
         read = import_dependencies(module)
     except BaseException as error:  # noqa: BLE001 (whatever the imports raise: the cold command will tell it)
-        _send(control, {"refused": f"its imports failed: {type(error).__name__}: {error}"})
+        _send(control, {"refused": f"its imports fail: {type(error).__name__}: {error}"})
         return
     if refusal := _refusal(read):
         _send(control, {"refused": refusal})
@@ -149,7 +149,7 @@ class _Server:
         """What only a fork needs: signals back as they were, an end with its server, a name that it is found by."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        if sys.platform == "linux":
+        if sys.platform == "linux":  # elsewhere the server's own end has to do
             self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != self._pid:  # it died before it could be asked for
                 os._exit(128 + signal.SIGKILL)

@@ -202,8 +202,9 @@ def test_sigterm_and_sigkill_reach_the_whole_group(jobs: Jobs, is_alive) -> None
     assert not is_alive(int(child))
 
 
-def test_what_a_fork_leaves_in_a_session_of_its_own_ends_with_it(batch, is_alive) -> None:
+def test_what_a_fork_leaves_in_a_session_of_its_own_ends_with_it(new_batch, is_alive) -> None:
     """It has its server's variables in /proc, unless the job's id is put there."""
+    batch = new_batch(warm=True)
     leave = "os.setsid()" if Path("/proc").is_dir() else "pass"
     (batch.jobs_dir / "work" / "__main__.py").write_text(
         f"import os, time\nif (pid := os.fork()) == 0:\n    {leave}\n    time.sleep(60)\ntime.sleep(0.2)\nprint(pid)\n"

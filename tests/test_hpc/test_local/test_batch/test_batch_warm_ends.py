@@ -84,7 +84,8 @@ def end(process: RunningProcess) -> int:
         return process.wait(5)
 
 
-def test_a_job_whose_server_dies_counts_as_a_lost_instance_and_is_tried_again(batch, is_alive) -> None:
+def test_a_job_whose_server_dies_counts_as_a_lost_instance_and_is_tried_again(new_batch, is_alive) -> None:
+    batch = new_batch(warm=True)
     (batch.jobs_dir / "work" / "__main__.py").write_text(ONCE)
     job_id = batch.submit(batch.define("work", "python", "-m", "work"), retryStrategy={"attempts": 3})
     batch.wait(job_id, ("RUNNING",))
@@ -103,7 +104,8 @@ def test_a_job_whose_server_dies_counts_as_a_lost_instance_and_is_tried_again(ba
     assert server_pid(starter) != first
 
 
-def test_a_job_that_is_stopped_while_its_server_dies_is_not_tried_again(batch) -> None:
+def test_a_job_that_is_stopped_while_its_server_dies_is_not_tried_again(new_batch) -> None:
+    batch = new_batch(warm=True)
     (batch.jobs_dir / "work" / "__main__.py").write_text(
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(1, flush=True)\ntime.sleep(60)\n"
     )
@@ -117,7 +119,7 @@ def test_a_job_that_is_stopped_while_its_server_dies_is_not_tried_again(batch) -
 
 
 def test_the_service_s_end_ends_its_servers(new_batch, is_alive) -> None:
-    batch = new_batch()
+    batch = new_batch(warm=True)
     (batch.jobs_dir / "work" / "__main__.py").write_text("print(1)")
     assert batch.run("python", "-m", "work")["status"] == "SUCCEEDED"
     pid = server_pid(batch.service._scheduler._runner._warm)
@@ -207,7 +209,7 @@ def test_what_cannot_be_warm_is_told_once_and_tried_again_later(
             assert not isinstance(process, WarmProcess)
             assert process.wait(5) == 1
     assert len(caplog.records) == 1
-    assert "work is started cold for 60 s: its imports failed: ModuleNotFoundError: No module" in caplog.text
+    assert "work is started cold for 60 s: its imports fail: ModuleNotFoundError: No module" in caplog.text
     monkeypatch.setattr(warm, "_COLD_FOR_S", 0.0)
     later = time.monotonic() + 61
     monkeypatch.setattr(time, "monotonic", lambda: later)
