@@ -10,10 +10,12 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from botocore.session import get_session
+from botocore.session import Session, get_session
 
 from hpc_job.errors import InputError, JobError
+from hpc_job.prepared_client import PreparedClient
 
+PREPARED: list[PreparedClient] = []  # one at most; a container makes none
 INTERMEDIATE_TAG = "retention=intermediate"  # the bucket's lifecycle lets objects with this tag expire after some days
 
 FORBIDDEN = {"AccessDenied", "AllAccessDisabled", "403"}
@@ -62,7 +64,18 @@ def s3_client(environment: Mapping[str, str]) -> Any:
     The same client as boto3's, made by botocore: a job of a small shard spends most of its time on imports, and
     boto3's own take 0.2 s. Region: Batch may set AWS_REGION, which botocore does not read.
     """
-    return get_session().create_client(
+    prepared = PREPARED[0].with_keys(environment) if PREPARED else None
+    return prepared or new_client(get_session(), environment)
+
+
+def prepare_client(environment: Mapping[str, str]) -> Any:
+    """Makes the client that later jobs of this process or its forks get when their settings are the same."""
+    PREPARED[:] = [PreparedClient.of(environment, lambda session: new_client(session, environment))]
+    return PREPARED[0].client
+
+
+def new_client(session: Session, environment: Mapping[str, str]) -> Any:
+    return session.create_client(
         "s3",
         region_name=environment.get("AWS_REGION") or None,
         config=Config(

@@ -16,8 +16,9 @@ from hpc.local.batch.config import BatchConfig
 from hpc.local.batch.faults import Fault, FaultSwitches
 from hpc.local.batch.log_lines import LineBatcher, Lines
 from hpc.local.batch.ports import BatchPorts
-from hpc.local.batch.process import CommandNotStarted, ProcessRequest, ProcessResult, run_process
+from hpc.local.batch.process import CommandNotStarted, ProcessRequest, ProcessResult, run_process, start_cold
 from hpc.local.batch.strays import end_processes_with
+from hpc.local.batch.warm import WarmStarter
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,6 +78,12 @@ class AttemptRunner:
         self._config = config
         self._ports = ports
         self._faults = FaultSwitches(config.faults_file)
+        self._warm = WarmStarter(config.jobs_dir) if config.warm else None
+
+    def close(self) -> None:
+        """Ends what was kept for further attempts; no attempt may run any more."""
+        if self._warm is not None:
+            self._warm.close()
 
     def run(self, request: AttemptRequest, *, stop: threading.Event, on_running: Callable[[], None]) -> AttemptOutcome:
         """Runs an attempt to its end; `stop` ends it early. Never raises: every trouble is the attempt's outcome."""
@@ -129,6 +136,7 @@ class AttemptRunner:
                 on_output=log.feed,
                 on_tick=log.flush_if_due,
                 should_stop=stop.is_set,
+                start=self._warm.for_image(image_folder(request.image)) if self._warm else start_cold,
             )
         except CommandNotStarted as error:
             raise _NotStarted(
@@ -198,6 +206,8 @@ def image_folder(image: str) -> str | None:
 
 
 def _outcome(result: ProcessResult) -> AttemptOutcome:
+    if result.is_lost:
+        return _host_terminated(is_last=result.stopped)
     return AttemptOutcome(
         exit_code=result.exit_code,
         status_reason=TIMED_OUT if result.timed_out else TASK_EXITED,
@@ -209,9 +219,13 @@ def _injected(fault: Fault, log: LineBatcher) -> AttemptOutcome:
     log.feed(f"Fault switch: {fault.action} instead of the command\n".encode())
     log.close()
     if fault.action == "reclaim":
-        instance = f"i-{secrets.token_hex(9)[:17]}"
-        return AttemptOutcome(status_reason=f"Host EC2 (instance {instance}) terminated.")
+        return _host_terminated()
     return AttemptOutcome(exit_code=fault.exit_code, status_reason=TASK_EXITED)
+
+
+def _host_terminated(*, is_last: bool = False) -> AttemptOutcome:
+    instance = f"i-{secrets.token_hex(9)[:17]}"
+    return AttemptOutcome(status_reason=f"Host EC2 (instance {instance}) terminated.", is_last=is_last)
 
 
 def _remove(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Settings of the Batch service, fixed for its life."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,10 @@ class BatchConfig:
     #: Seconds between SIGTERM and SIGKILL, as on AWS.
     #: Source: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
     kill_grace_s: float = 30.0
+    #: Jobs are forked from processes that have imported their code; False starts each with an interpreter of its own.
+    #: On macOS a fork may crash in the system's libraries.
+    #: Source: https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
+    warm: bool = sys.platform == "linux"
     #: Finished jobs beyond these are forgotten, oldest first (AWS keeps them for a time, too).
     max_final_jobs: int = 50_000
     #: Log group of definitions that name none.

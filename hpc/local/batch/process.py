@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Protocol, Self
 
 #: How soon a stop, a timeout or the end of a process with a busy child is noticed, in seconds.
 _TICK_S = 0.1
@@ -28,11 +29,15 @@ class CommandNotStarted(Exception):
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """How a process ended; `exit_code` is 128 + n for one that signal n ended, as in a container."""
+    """How a process ended; `exit_code` is 128 + n for one that signal n ended, as in a container.
+
+    `is_lost` when nobody can tell how it ended, because the process that it was forked from is gone.
+    """
 
     exit_code: int
     timed_out: bool = False
     stopped: bool = False
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,46 @@ class ProcessRequest:
     kill_grace_s: float
 
 
+class RunningProcess(Protocol):
+    """A process with a group of its own; the members are those of subprocess.Popen, and ProcessResult's `is_lost`."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    @property
+    def is_lost(self) -> bool: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class _ColdProcess(subprocess.Popen[bytes]):
+    is_lost = False
+
+
+def start_cold(request: ProcessRequest) -> RunningProcess:
+    """Starts a command as a process of its own; raises CommandNotStarted."""
+    try:
+        return _ColdProcess(
+            request.command,
+            env=request.environment,
+            cwd=request.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise CommandNotStarted(f'exec: "{request.command[0]}": executable file not found in $PATH', 127) from error
+    except OSError as error:
+        raise CommandNotStarted(f'exec: "{request.command[0]}": {error.strerror}', 126) from error
+
+
 def run_process(
     request: ProcessRequest,
     *,
@@ -53,6 +98,7 @@ def run_process(
     on_output: Callable[[bytes], None],
     on_tick: Callable[[], None],
     should_stop: Callable[[], bool],
+    start: Callable[[ProcessRequest], RunningProcess] = start_cold,
 ) -> ProcessResult:
     """Runs a command to its end, or ends it: SIGTERM to its group at the timeout or stop, SIGKILL after the grace.
 
@@ -61,7 +107,7 @@ def run_process(
 
     Raises CommandNotStarted.
     """
-    with _start(request) as process:
+    with start(request) as process:
         watch = _Watch(process, request, should_stop)
         output = _Output(process.stdout, on_output)
         try:
@@ -77,15 +123,14 @@ def run_process(
             _signal_group(process, signal.SIGKILL)
             exit_code = process.wait()
         output.drain()
-    return ProcessResult(exit_code if exit_code >= 0 else 128 - exit_code, watch.timed_out, watch.stopped)
+        exit_code = exit_code if exit_code >= 0 else 128 - exit_code
+        return ProcessResult(exit_code, watch.timed_out, watch.stopped, process.is_lost)
 
 
 class _Watch:
     """Knows when a process has to end, and ends it."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], request: ProcessRequest, should_stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, process: RunningProcess, request: ProcessRequest, should_stop: Callable[[], bool]) -> None:
         self._process = process
         self._should_stop = should_stop
         self._kill_grace_s = request.kill_grace_s
@@ -156,25 +201,7 @@ class _Output:
             self._pipe.close()
 
 
-def _start(request: ProcessRequest) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            request.command,
-            env=request.environment,
-            cwd=request.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise CommandNotStarted(f'exec: "{request.command[0]}": executable file not found in $PATH', 127) from error
-    except OSError as error:
-        raise CommandNotStarted(f'exec: "{request.command[0]}": {error.strerror}', 126) from error
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal_group(process: RunningProcess, number: signal.Signals) -> None:
     """Signals the group, which exists as long as one process of it does.
 
     Its id cannot belong to somebody else in the moments after its leader was reaped: process ids are handed out in

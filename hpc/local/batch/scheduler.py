@@ -145,6 +145,7 @@ class Scheduler:
             thread.join(timeout_s)
             if thread.is_alive():
                 _LOG.error("%s did not end within %s s", thread.name, timeout_s)
+        self._runner.close()
 
     def _wait_in_queue(self, job: Job) -> None:
         job.status_reason = None
