@@ -24,7 +24,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.kernels
 	@$(BIN)/python -m benchmarks.economics
 	@$(BIN)/python -m benchmarks.workflows
-	@echo "10 GB and 10,000 shards through the laptop platform: make bench-long (an hour, 120 GB of disk)"
+	@echo "10 GB and 10,000 shards through the laptop platform: make bench-long (60 GB of disk)"
 
 bench-long: setup
 	@$(BIN)/python -m benchmarks.many_shards
