@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SAMPLE := .hpc/sample/lines.txt
 
-.PHONY: setup run test check bench clean
+.PHONY: setup run test check bench bench-long clean
 
 setup: ; @MAKE_GOAL=$(MAKECMDGOALS) $(PYTHON) hpc/setup_environment.py
 
@@ -22,6 +22,13 @@ check: setup
 
 bench: setup
 	@$(BIN)/python -m benchmarks.kernels
+	@$(BIN)/python -m benchmarks.economics
+	@$(BIN)/python -m benchmarks.workflows
+	@echo "10 GB and 10,000 shards through the laptop platform: make bench-long (60 GB of disk)"
+
+bench-long: setup
+	@$(BIN)/python -m benchmarks.many_shards
+	@$(BIN)/python -m benchmarks.storage
 
 # Keeps .hpc/ and results/: they hold what people made.
 clean:

@@ -119,12 +119,16 @@ def run_usage(definition: Mapping[str, Any], fan: Fan, parameters: tuple[str, ..
 
 
 def with_inline_maps(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The same states with plain inline Maps, which take their items from the state."""
+    """The same states with plain inline Maps: they take their items from the state, and do not ask about groups."""
     plain = deepcopy(dict(definition))
     for state in all_states(plain):
         if state["Type"] == "Map":
             state.pop("ItemReader", None)
-            state["ItemProcessor"]["ProcessorConfig"] = {"Mode": "INLINE"}
+            processor = state["ItemProcessor"]
+            processor["ProcessorConfig"] = {"Mode": "INLINE"}
+            name = processor["StartAt"]
+            if any(_leads_to_array(processor, target) for target in _targets(processor["States"][name])):
+                processor["StartAt"] = _item_target(name, processor["States"][name], processor, "single")
     return plain
 
 
@@ -237,11 +241,16 @@ def _size(data: Any) -> int:
 
 def _item_target(name: str, state: Mapping[str, Any], machine: Mapping[str, Any], kind: ItemKind) -> str:
     """Where an item goes: a group to the array job, a single shard to the plain one."""
-    targets = [*(rule["Next"] for rule in state["Choices"]), *([state["Default"]] if "Default" in state else [])]
+    targets = _targets(state)
     for target in targets:
         if _leads_to_array(machine, target) == (kind == "group"):
-            return str(target)
+            return target
     raise UndecidedChoice(f"Choice {name}: found no way for a {kind} item in {targets}, expected one")
+
+
+def _targets(state: Mapping[str, Any]) -> list[str]:
+    """Where a Choice may go; none for any other state."""
+    return [*(rule["Next"] for rule in state.get("Choices", ())), *([state["Default"]] if "Default" in state else [])]
 
 
 def _leads_to_array(machine: Mapping[str, Any], name: str | None) -> bool:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.storage --gb 10
 
-It needs twelve times the input's size on disk, and cleans up after itself.
+It needs six times the input's size on disk, and cleans up after itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The string workflow in other tools: split, repeat and reverse each shard, merge, with the same shell commands.
 
-Each tool works in a folder that holds the text as `input`, two jobs at a time, and leaves `results/repeat` and
+Each tool works in a folder that holds the text as `input`, a job a core at a time, and leaves `results/repeat` and
 `results/reverse`. The text's lines end in LF, so `sed` and `rev` make the same bytes as our jobs.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 SNAKEMAKE = "snakemake==9.27.1"
 CACHE = Path(__file__).resolve().parents[1] / ".hpc" / "benchmarks"
-JOBS_AT_ONCE = 2
+JOBS_AT_ONCE = os.cpu_count() or 1
 SHARD_DIGITS = 5
 REPEAT = "sed 's/.*/&&/'"
 REVERSE = "rev"

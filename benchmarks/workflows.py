@@ -4,7 +4,8 @@
 
 Each tool splits, repeats and reverses each shard, and merges; a job is one of the two that each shard has. Ours goes
 through S3, IAM and a state machine, and its seconds are those of `hpc run`: upload and download count. The others run
-`sed` and `rev` on files, two at a time. Every result is compared byte by byte with what plain Python makes of the text.
+`sed` and `rev` on files, one a core at a time. Every result is compared, byte by byte, with what plain Python
+makes of the text.
 """
 
 from __future__ import annotations

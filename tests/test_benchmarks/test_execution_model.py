@@ -108,6 +108,11 @@ def test_the_inline_form_of_a_distributed_map_is_that_of_a_plain_one():
     assert distributed == machine(("Map", mapped(ONE_JOB_EACH)))
 
 
+def test_the_inline_form_does_not_ask_about_groups():
+    usage = run_usage(with_inline_maps(machine(("Map", mapped(GROUPING)))), Fan(5, group_above=5, group_size=4))
+    assert usage.entered == {"Map": 1, "Job": 5, "Ended": 5}
+
+
 @pytest.mark.parametrize(
     ("fan", "job_state", "items"), [(FEW, "Job", 5), (MANY, "Group", 6)], ids=["one by one", "in groups"]
 )
