@@ -381,7 +381,7 @@ def _show(connection: Connection, deployed: Stack, workflow: Workflow, found: Ru
 
 
 def _platform() -> platform.PlatformState:
-    state = platform.running()
+    state = platform.find()
     if state is None:
         raise PlatformUnreachable(f"No platform is running on this machine. Start it: {display.program()} up")
     return state

@@ -26,14 +26,13 @@ from hpc.local import platform
 from hpc.local.platform import PlatformState
 
 _CONNECT_TIMEOUT_S = 10
-_AWS_CALLS = 6
-# Nothing is throttled here, and a service that is gone does not come back by itself.
-_LAPTOP_CALLS = 2
+# AWS throttles; a part of the laptop platform that has died is started again within a second or two.
+_CALLS = 6
 
 
 @dataclass
 class Connection:
-    """Where a stack is and how to talk to it; `is_laptop` where its S3 holds objects in memory."""
+    """Where a stack is and how to talk to it; `is_laptop` for the platform on this machine."""
 
     stack_name: str
     is_laptop: bool
@@ -63,7 +62,7 @@ def connect(stack_name: str | None = None) -> Connection:
     """
     if stack_name:
         return to_aws(stack_name)
-    state = platform.running()
+    state = platform.find()
     if state is None:
         ended = platform.last_words()
         why = f" The last one ended: {ended}." if ended else ""
@@ -73,7 +72,7 @@ def connect(stack_name: str | None = None) -> Connection:
 
 def to_aws(stack_name: str) -> Connection:
     """boto3's own search for credentials and region (environment, profile, instance role)."""
-    return Connection(stack_name=stack_name, is_laptop=False, session=boto3.Session(), config=_config(_AWS_CALLS))
+    return Connection(stack_name=stack_name, is_laptop=False, session=boto3.Session(), config=_config())
 
 
 def to_laptop(state: PlatformState) -> Connection:
@@ -89,14 +88,14 @@ def to_laptop(state: PlatformState) -> Connection:
         aws_secret_access_key=state.secret_access_key,
         region_name=state.region,
     )
-    config = _config(_LAPTOP_CALLS, proxies={}, s3={"addressing_style": "path"})
+    config = _config(proxies={}, s3={"addressing_style": "path"})
     return Connection(
         stack_name=state.stack_name, is_laptop=True, session=session, config=config, endpoint_url=state.endpoint_url
     )
 
 
-def _config(calls: int, **settings: Any) -> Config:
-    retries = {"mode": "standard", "total_max_attempts": calls}
+def _config(**settings: Any) -> Config:
+    retries = {"mode": "standard", "total_max_attempts": _CALLS}
     return Config(retries=retries, connect_timeout=_CONNECT_TIMEOUT_S, **settings)
 
 

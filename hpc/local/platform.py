@@ -73,6 +73,15 @@ def running() -> PlatformState | None:
     return state if _answers(state.endpoint_url) else None
 
 
+def find() -> PlatformState | None:
+    """The platform of this state directory, None when none runs.
+
+    Waits for one that does not answer yet: it starts, or has just lost a part that is started again. Raises
+    PlatformError when it goes on not to answer.
+    """
+    return running() or _running_or_starting(state_dir())
+
+
 def last_words() -> str | None:
     """Why the last platform of this state directory ended by itself; None when it did not."""
     file = state_dir() / LAST_WORDS_FILE

@@ -19,6 +19,7 @@ from hpc.local.batch.ports import BatchPorts
 from hpc.local.batch.process import CommandNotStarted, ProcessRequest, ProcessResult, run_process, start_cold
 from hpc.local.batch.strays import end_processes_with
 from hpc.local.batch.warm import WarmStarter
+from hpc.local.job_code import code_digest
 
 _LOG = logging.getLogger(__name__)
 
@@ -182,12 +183,20 @@ class AttemptRunner:
             "AWS_ENDPOINT_URL": self._config.endpoint_url,
             **credentials,
             **request.environment,
+            **self._image(request),
             "AWS_BATCH_JOB_ID": request.job_id,
             "AWS_BATCH_JOB_ATTEMPT": str(request.attempt),
             **({} if request.array_index is None else {"AWS_BATCH_JOB_ARRAY_INDEX": str(request.array_index)}),
             "AWS_BATCH_JQ_NAME": request.queue_name,
             "AWS_BATCH_CE_NAME": request.compute_environment_name,
         }
+
+    def _image(self, request: AttemptRequest) -> dict[str, str]:
+        """A job that is told its image is told here which code that is now: a tag stands for whatever lies on disk."""
+        folder = image_folder(request.image)
+        if "IMAGE" not in request.environment or folder is None:
+            return {}
+        return {"IMAGE": f"{request.image}@sha256:{code_digest(self._config.jobs_dir, folder)}"}
 
     def _to_log(self, request: AttemptRequest, lines: Lines) -> None:
         try:
