@@ -85,6 +85,23 @@ def reading(bucket: str, key: str, name: str) -> Iterator[None]:
 
 
 @contextmanager
+def reading_recorded(bucket: str, key: str, name: str) -> Iterator[None]:
+    """Like `reading`, of an object in the version that its job recorded; InputError when it has changed since.
+
+    Permanent: the record counts the object as made, so no other try of this run would make it again.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) in CHANGED:
+            raise InputError(
+                f"{name} s3://{bucket}/{key}: found that it was changed after its job recorded it, expected the "
+                "version that was recorded; start a new run of this project"
+            ) from error
+        raise unreadable(error, bucket, key, name) from error
+
+
+@contextmanager
 def writing(bucket: str, key: str) -> Iterator[None]:
     """Turns S3's errors of a write into InputError or JobError."""
     try:

@@ -7,9 +7,10 @@ from typing import Any
 
 from hpc_job.environment import SPLIT_STATE, Job, shard_name, whole_number
 from hpc_job.object_reader import ObjectReader
-from hpc_job.object_writer import ObjectWriter, Uploads
+from hpc_job.object_writer import ObjectWriter
 from hpc_job.records import write_record
 from hpc_job.text import Measure, measured, whole_lines
+from hpc_job.uploads import Uploads
 
 Transform = Callable[[Iterable[bytes]], Iterable[bytes]]
 
@@ -31,4 +32,4 @@ def process_shard(job: Job, environment: Mapping[str, str], client: Any, *, pref
             output.write(piece)
         output.complete()
     fields = {"index": index, "shard": shard, "key": output.key} | output.measure.as_record()
-    write_record(client, job, fields | {"source_sha256": source.sha256})
+    write_record(client, job, fields | {"source_sha256": source.sha256, "etag": output.etag})

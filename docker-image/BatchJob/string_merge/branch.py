@@ -66,6 +66,7 @@ class Output:
     terminator_bytes: int
     sha256: str
     source_sha256: str
+    etag: str
 
 
 def read_branch(environment: Mapping[str, str]) -> Branch:
@@ -138,7 +139,7 @@ def checked_output(job: Job, branch: Branch, shard: Shard, record: Mapping[str, 
                 f"shard {shard.name} of {branch.state}: found {name} {record.get(name)!r:.200} in its record {uri}, "
                 f"expected {value!r:.200}; start a new run of this project"
             )
-    return Output(sha256=field(record, "sha256", str, uri), **expected)
+    return Output(sha256=field(record, "sha256", str, uri), etag=field(record, "etag", str, uri), **expected)
 
 
 def expected_terminator_bytes(branch: Branch, shard: Shard, found: Any) -> int:

@@ -11,10 +11,11 @@ from typing import Any
 from hpc_job.environment import Job, file_name, required, whole_number
 from hpc_job.errors import InputError, JobError
 from hpc_job.object_reader import ObjectReader
-from hpc_job.object_writer import ObjectWriter, Uploads, put_small
+from hpc_job.object_writer import ObjectWriter, put_small
 from hpc_job.records import write_record
 from hpc_job.s3 import writing
 from hpc_job.text import Measure, measured, whole_lines
+from hpc_job.uploads import Uploads
 from string_split.cut import cut, shard_name, smallest_lines_per_shard
 
 MAX_SHARDS = 10_000  # one Batch job a shard in each branch; beyond it shards would have to be grouped
