@@ -43,7 +43,7 @@ def cancel(
     stopped_arn = None
     if not run.is_final and run.execution_arn and _stop(connection, run.execution_arn):
         stopped_arn = run.execution_arn
-    _end_jobs(connection, stack, run_id, stopped_arn, say=say, wait_s=wait_s, poll_s=poll_s)
+    end_jobs(connection, stack, run_id, stopped_arn, reason=REASON, say=say, wait_s=wait_s, poll_s=poll_s)
     runs.finish(run_id, "CANCELLED", [REASON])
     Lease(connection, stack, run.project).give_back(run_id)
     return runs.get(run_id)
@@ -60,7 +60,8 @@ def _stop(connection: Connection, execution_arn: str) -> bool:
     return True
 
 
-def _has_running_map(connection: Connection, execution_arn: str) -> bool:
+def has_running_map(connection: Connection, execution_arn: str) -> bool:
+    """Whether a Map of the execution may still submit jobs."""
     pages = connection.client("stepfunctions").get_paginator("list_map_runs")
     try:
         maps = [found["mapRunArn"] for page in pages.paginate(executionArn=execution_arn) for found in page["mapRuns"]]
@@ -72,19 +73,20 @@ def _has_running_map(connection: Connection, execution_arn: str) -> bool:
     return any(describe(mapRunArn=arn)["status"] == "RUNNING" for arn in maps)
 
 
-def _end_jobs(
+def end_jobs(
     connection: Connection,
     stack: Stack,
     run_id: str,
     stopped_arn: str | None,
     *,
+    reason: str,
     say: Callable[[str], None],
-    wait_s: float,
-    poll_s: float,
+    wait_s: float = WAIT_FOR_JOBS_S,
+    poll_s: float = _POLL_S,
 ) -> None:
     """Ends jobs until none is left and no Map could submit another: a stopped execution's Maps end a little later.
 
-    `stopped_arn` is the execution that was stopped just now, None without one.
+    `stopped_arn` is the execution that was stopped just now, None without one. Batch gives `reason` as the jobs' own.
     """
     queues = stack.queues(None)
     batch = connection.client("batch")
@@ -92,12 +94,12 @@ def _end_jobs(
     asked: set[str] = set()
     quiet_looks = 0
     while quiet_looks < 2:
-        map_goes_on = stopped_arn is not None and _has_running_map(connection, stopped_arn)
+        map_goes_on = stopped_arn is not None and has_running_map(connection, stopped_arn)
         unfinished = unfinished_jobs(connection, queues, run_id)
         quiet_looks = quiet_looks + 1 if not map_goes_on and not unfinished else 0
         for job in unfinished:
             if job.job_id not in asked:
-                batch.terminate_job(jobId=job.job_id, reason=REASON)
+                batch.terminate_job(jobId=job.job_id, reason=reason)
                 asked.add(job.job_id)
         if quiet_looks == 0 and time.monotonic() > deadline:
             found = [f"{plural(len(unfinished), 'job')} still going"] if unfinished else []

@@ -30,6 +30,7 @@ from hpc.local.platform import PlatformError
 from hpc.logs import Logs
 from hpc.options import WorkflowCommand, chosen_name, given_parameters
 from hpc.progress import ProgressDisplay, follow
+from hpc.resume import resume as resume_run
 from hpc.runs import Run, Runs, check_run_id
 from hpc.stack import Stack
 from hpc.tasks import Task, Tasks
@@ -300,6 +301,22 @@ def cancel(stack_name: str | None, run_id: str) -> None:
         say(f"Run {run_id} is cancelled")
     else:
         say(f"Run {run_id} was over before: {ended.status}")
+
+
+@main.command()
+@_run_argument
+@_overwrite_option
+@click.pass_obj
+def resume(stack_name: str | None, run_id: str, overwrite: bool) -> None:
+    """Continues a run that failed or was cancelled, redoing only what is missing or was made by other code.
+
+    It goes on with the state machine and the jobs as they are deployed now. What is done stays done, unless the image,
+    the command or the environment of its job has changed since, or of a job whose results it is made of.
+    """
+    again = resume_run(*_open(stack_name, run_id), overwrite=overwrite)
+    click.echo(again.run_id)
+    redone = f", making anew {', '.join(again.redo)}" if again.redo else ", with what is missing only"
+    say(f"Run {again.run_id} goes on{redone}. Watch it: {display.program()} show {again.run_id} --watch")
 
 
 def _open(stack_name: str | None, run_id: str) -> tuple[Connection, Stack, Workflow, Run]:

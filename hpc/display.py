@@ -82,7 +82,11 @@ def next_commands(run: Run, failures: Sequence[Task]) -> list[str]:
     if run.status == "SUCCEEDED":
         return [f"{hpc} results {run.run_id} -o DIR", f"{hpc} logs {run.run_id}"]
     task = f" {failures[0].name}" if failures else ""
-    return [f"{hpc} logs {run.run_id}{task}", f"{hpc} show {run.run_id} --json"]
+    return [
+        f"{hpc} logs {run.run_id}{task}",
+        f"{hpc} resume {run.run_id}   (continues it, with what is missing only)",
+        f"{hpc} show {run.run_id} --json",
+    ]
 
 
 def result_lines(results: Iterable[Result]) -> list[str]:

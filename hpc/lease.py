@@ -24,15 +24,17 @@ class Lease:
         self._key = {"pk": f"LEASE#{project}", "sk": "LEASE"}
         self._project = project
 
-    def check(self, *, input_uri: str, input_etag: str, overwrite: bool) -> None:
+    def check(self, *, input_uri: str, input_etag: str, overwrite: bool, run_id: str = "") -> None:
         """Refuses a run beside another one of the project, or over the results of another input; raises WrongInput.
 
-        The lease of a run that is over is taken away from it. `input_etag` is empty where the key tells the content.
+        The lease of a run that is over is taken away from it. `input_etag` is empty where the key tells the content;
+        `run_id` is of a run that is resumed and may hold the lease itself.
         """
         row = self._table.get_item(Key=self._key, ConsistentRead=True).get("Item")
         if row is None:
             return
-        if holder := row.get("holder"):
+        holder = row.get("holder")
+        if holder and holder != run_id:
             self._check_holder(holder, row.get("execution_arn", ""))
             self.give_back(holder)
         if not overwrite:

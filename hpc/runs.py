@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
 from hpc.errors import WrongInput
 from hpc.wording import quoted
 
+# What the laptop platform calls an execution's end that was its own: such a run goes on when the platform is up again.
+INTERRUPTED = "HpcPlatform.Interrupted"
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 # What a run is whose execution ended without having written it down.
 _OUTCOMES = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "TIMED_OUT": "FAILED", "ABORTED": "CANCELLED"}
@@ -25,7 +27,11 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 @dataclass(frozen=True)
 class Run:
-    """A run's row; times are ISO 8601 in UTC, empty until they are known."""
+    """A run's row; times are ISO 8601 in UTC, empty until they are known.
+
+    `code` has an id of the code of each job. `redo` are the states that the newest execution makes anew, `made_since`
+    those that earlier ones did, each with the start of that execution: older records of them do not count.
+    """
 
     run_id: str
     workflow: str
@@ -39,6 +45,12 @@ class Run:
     reasons: tuple[str, ...] = ()
     reason_count: int = 0
     shards: int | None = None
+    input_etag: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
+    redo: tuple[str, ...] = ()
+    made_since: Mapping[str, str] = field(default_factory=dict)
+    resumes: int = 0
+    resumed_at: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -57,6 +69,7 @@ class Run:
             "parameters": dict(self.parameters),
             "reasons": list(self.reasons),
             "reason_count": self.reason_count,
+            "resumes": self.resumes,
         }
 
 
@@ -71,7 +84,17 @@ def check_run_id(text: str) -> str:
 
 def now() -> str:
     """The time as rows have it, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return as_text(datetime.now(UTC))
+
+
+def as_text(moment: datetime) -> str:
+    """A time as rows have it: `2026-01-31T09:30:00.000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def was_interrupted(execution: Mapping[str, Any] | None) -> bool:
+    """Whether the platform ended it and not a person."""
+    return execution is not None and execution["status"] == "ABORTED" and execution.get("error") == INTERRUPTED
 
 
 class Runs:
@@ -99,7 +122,21 @@ class Runs:
         found = [run for back in range(days) for run in self._of_day((today - timedelta(days=back)).isoformat())]
         return sorted((self._reconciled(run) for run in found), key=lambda run: run.created_at, reverse=True)
 
-    def create(self, run: Run, *, input_etag: str) -> None:
+    def unfinished(self) -> list[Run]:
+        """Every run whose row says that it goes on, oldest first; looks at the whole table."""
+        found: list[Run] = []
+        scan: dict[str, Any] = {
+            "FilterExpression": Attr("sk").eq("META") & Attr("status").is_in(["PENDING", "RUNNING"]),
+            "ConsistentRead": True,
+        }
+        while True:
+            page = self._table.scan(**scan)
+            found += [_parse(item) for item in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                return sorted(found, key=lambda run: run.created_at)
+            scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def create(self, run: Run) -> None:
         """Writes the row of a new run; an id is never used twice."""
         item: dict[str, Any] = {
             "pk": f"RUN#{run.run_id}",
@@ -111,11 +148,46 @@ class Runs:
             "created_at": run.created_at,
             "execution_arn": run.execution_arn,
             "parameters": dict(run.parameters),
-            "input_etag": input_etag,
+            "input_etag": run.input_etag,
+            "code": dict(run.code),
         }
         if run.shards is not None:
             item["shards"] = run.shards
         self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
+
+    def restart(self, before: Run, after: Run) -> bool:
+        """Writes that a run goes on in another execution; False when somebody moved its row since it was `before`."""
+        values = {
+            ":pending": after.status,
+            ":execution": after.execution_arn,
+            ":parameters": dict(after.parameters),
+            ":code": dict(after.code),
+            ":redo": list(after.redo),
+            ":made_since": dict(after.made_since),
+            ":resumes": after.resumes,
+            ":now": after.resumed_at,
+            ":seen_status": before.status,
+            ":seen_execution": before.execution_arn,
+        }
+        changes = (
+            "#status = :pending, execution_arn = :execution, #parameters = :parameters, code = :code, redo = :redo"
+        )
+        try:
+            self._table.update_item(
+                Key={"pk": f"RUN#{after.run_id}", "sk": "META"},
+                UpdateExpression=(
+                    f"SET {changes}, made_since = :made_since, resumes = :resumes, resumed_at = :now "
+                    "REMOVE reasons, reason, reason_count, started_at, stopped_at"
+                ),
+                ConditionExpression="#status = :seen_status AND execution_arn = :seen_execution",
+                ExpressionAttributeNames={"#status": "status", "#parameters": "parameters"},
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
 
     def finish(self, run_id: str, status: str, reasons: list[str], *, stopped_at: str | None = None) -> bool:
         """Writes how a run ended; False when its row says already how."""
@@ -163,7 +235,7 @@ class Runs:
         if execution is None:
             raise WrongInput(f"RUN: found run {run.run_id} without parameters; its execution is no longer known")
         given = {name: value for name, value in json.loads(execution["input"]).items() if name not in _NOT_PARAMETERS}
-        return Run(**{**vars(run), "parameters": given})
+        return replace(run, parameters=given)
 
     def _read(self, run_id: str) -> Run | None:
         item = self._table.get_item(Key={"pk": f"RUN#{run_id}", "sk": "META"}, ConsistentRead=True).get("Item")
@@ -184,7 +256,7 @@ class Runs:
         if run.is_final:
             return run
         execution = self.execution(run.execution_arn) if run.execution_arn else None
-        if execution is not None and execution["status"] not in _OUTCOMES:
+        if execution is not None and (execution["status"] not in _OUTCOMES or was_interrupted(execution)):
             return run
         # The row may have been written between the two looks, or the index may be late.
         latest = self._read(run.run_id) or run
@@ -195,14 +267,14 @@ class Runs:
         return self._read(run.run_id) or latest
 
 
-_NOT_PARAMETERS = frozenset({"run_id", "input_etag", "job_definitions"})
+_NOT_PARAMETERS = frozenset({"run_id", "input_etag", "job_definitions", "split_done", "redo", "made_since"})
 # A row is written before its execution is started.
 _START_TAKES_S = 60
 
 
 def _is_fresh(run: Run) -> bool:
     try:
-        age = datetime.now(UTC) - datetime.fromisoformat(run.created_at)
+        age = datetime.now(UTC) - datetime.fromisoformat(run.resumed_at or run.created_at)
     except ValueError:
         return False
     return age < timedelta(seconds=_START_TAKES_S)
@@ -215,7 +287,7 @@ def _outcome(execution: Mapping[str, Any] | None) -> tuple[str, list[str], str |
     ended = execution["status"]
     details = ": ".join(str(execution[name]) for name in ("error", "cause") if execution.get(name))
     stopped_at = execution.get("stopDate")
-    text = stopped_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if stopped_at else None
+    text = as_text(stopped_at) if stopped_at else None
     if ended == "SUCCEEDED":
         return "SUCCEEDED", [], text
     words = {"TIMED_OUT": "its execution timed out", "ABORTED": "its execution was stopped"}
@@ -242,6 +314,12 @@ def _parse(item: Mapping[str, Any]) -> Run:
         reasons=tuple(reasons),
         reason_count=max(int(item.get("reason_count", 0)), len(reasons)),
         shards=None if shards is None else int(shards),
+        input_etag=item.get("input_etag", ""),
+        code=dict(item.get("code", {})),
+        redo=tuple(item.get("redo", ())),
+        made_since=dict(item.get("made_since", {})),
+        resumes=int(item.get("resumes", 0)),
+        resumed_at=item.get("resumed_at", ""),
     )
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from hpc import inputs, parameters, stack
+from hpc import inputs, job_definitions, parameters, stack
 from hpc.connection import Connection, error_code
-from hpc.errors import HpcError, PlatformUnreachable, WrongInput
+from hpc.errors import HpcError, WrongInput
 from hpc.inputs import Scan
 from hpc.lease import Lease
 from hpc.runs import Run, Runs, now
@@ -99,7 +99,7 @@ def submit_object(connection: Connection, workflow: Workflow, values: Mapping[st
     etag = ""
     if workflow.upload:
         bucket, key = values[workflow.upload.bucket_parameter], values[workflow.upload.key_parameter]
-        etag = _etag(inputs.check_object(connection, bucket, key))
+        etag = etag_of(inputs.check_object(connection, bucket, key))
     lease = Lease(connection, deployed, values[PROJECT])
     lease.check(input_uri=workflow.input_uri(values), input_etag=etag, overwrite=overwrite)
     return start(connection, deployed, workflow, values, input_etag=etag, shards=None)
@@ -125,7 +125,7 @@ def upload(connection: Connection, local: LocalInput, bucket: str, key: str, *, 
                 f"FILE: found {quoted_path(local.path)} changed during the upload; expected it to stay as it is; "
                 "submit it again when nothing writes to it"
             )
-    return _etag(head)
+    return etag_of(head)
 
 
 def start(
@@ -139,7 +139,7 @@ def start(
 ) -> Run:
     """Writes the run's row, then starts its execution; a run whose execution cannot be started is FAILED."""
     machine_arn = deployed.state_machine(workflow.name)
-    definitions = newest_job_definitions(connection, deployed, workflow)
+    definitions = job_definitions.newest(connection, deployed, workflow)
     run_id = new_run_id()
     run = Run(
         run_id=run_id,
@@ -147,47 +147,36 @@ def start(
         project=str(values[PROJECT]),
         status="PENDING",
         created_at=now(),
-        execution_arn=f"{machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}-1",
+        execution_arn=execution_arn(machine_arn, run_id, 1),
         parameters=values,
         shards=shards,
+        input_etag=input_etag,
+        code=job_definitions.code_ids(connection, definitions),
     )
     runs = Runs(connection, deployed.run_table)
-    runs.create(run, input_etag=input_etag)
-    execution_input = {**values, "run_id": run_id, "input_etag": input_etag, "job_definitions": definitions}
-    try:
-        connection.client("stepfunctions").start_execution(
-            stateMachineArn=machine_arn, name=f"{run_id}-1", input=json.dumps(execution_input)
-        )
-    except ClientError as error:
-        reason = f"its execution could not be started: {error_code(error)}: {error.response['Error'].get('Message')}"
-        runs.finish(run_id, "FAILED", [reason])
-        raise HpcError(f"run {run_id}: {reason}") from error
+    runs.create(run)
+    start_execution(connection, runs, run, machine_arn, job_definitions.arns_of(definitions))
     return run
 
 
-def newest_job_definitions(connection: Connection, deployed: Stack, workflow: Workflow) -> dict[str, str]:
-    """The newest active revision of each job's definition, so that a push in mid-run changes nothing under the run."""
-    arns = deployed.job_definitions.get(workflow.name, {})
-    found = {}
-    for job in workflow.jobs:
-        if job not in arns:
-            raise PlatformUnreachable(
-                f"Stack {deployed.name}: found no job definition {job} of {workflow.name}; expected one; deploy again"
-            )
-        name = arns[job].rpartition("job-definition/")[2].partition(":")[0]
-        pages = (
-            connection.client("batch")
-            .get_paginator("describe_job_definitions")
-            .paginate(jobDefinitionName=name, status="ACTIVE")
+def start_execution(
+    connection: Connection, runs: Runs, run: Run, machine_arn: str, definitions: Mapping[str, str], **more: Any
+) -> None:
+    """Starts the execution that the run's row names; the run is FAILED when it cannot be started."""
+    given = {**run.parameters, "run_id": run.run_id, "input_etag": run.input_etag, "job_definitions": definitions}
+    try:
+        connection.client("stepfunctions").start_execution(
+            stateMachineArn=machine_arn, name=run.execution_arn.rpartition(":")[2], input=json.dumps({**given, **more})
         )
-        revisions = [definition for page in pages for definition in page["jobDefinitions"]]
-        active = [definition for definition in revisions if definition.get("status", "ACTIVE") == "ACTIVE"]
-        if not active:
-            raise PlatformUnreachable(
-                f"Job definition {name}: found no active revision; expected one; deploy {deployed.name} again"
-            )
-        found[job] = max(active, key=lambda definition: int(definition["revision"]))["jobDefinitionArn"]
-    return found
+    except ClientError as error:
+        reason = f"its execution could not be started: {error_code(error)}: {error.response['Error'].get('Message')}"
+        runs.finish(run.run_id, "FAILED", [reason])
+        raise HpcError(f"run {run.run_id}: {reason}") from error
+
+
+def execution_arn(machine_arn: str, run_id: str, number: int) -> str:
+    """The ARN of a run's execution, from 1; each resume is another one."""
+    return f"{machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}-{number}"
 
 
 def new_run_id() -> str:
@@ -215,5 +204,6 @@ def _is_copy(head: Mapping[str, Any], scan: Scan) -> bool:
     return (head["ContentLength"], head.get("Metadata", {}).get("sha256")) == (scan.bytes, scan.sha256)
 
 
-def _etag(head: Mapping[str, Any]) -> str:
+def etag_of(head: Mapping[str, Any]) -> str:
+    """The ETag of what S3 said about an object, as rows have it: without quotes."""
     return str(head["ETag"]).strip('"')

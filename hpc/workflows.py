@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,12 @@ class Sharding:
 
 @dataclass(frozen=True)
 class Step:
-    """One step as people see it; a `fan_out` step has one task a shard."""
+    """One step as people see it; a `fan_out` step has one task a shard, `after` are the steps that it works on."""
 
     state: str
     title: str
     fan_out: bool
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Workflow:
-    """A folder under `workflows/`, as `workflow.yaml` describes it."""
+    """A folder under `workflows/`, as `workflow.yaml` describes it; `jobs` and `functions` with the states they run."""
 
     name: str
     title: str
@@ -94,7 +95,7 @@ class Workflow:
     upload: Upload | None
     output_bucket_parameter: str | None
     sharding: Sharding | None
-    jobs: tuple[str, ...]
+    jobs: Mapping[str, tuple[str, ...]]
     functions: Mapping[str, tuple[str, ...]]
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
@@ -116,6 +117,14 @@ class Workflow:
 
     def step(self, state: str) -> Step | None:
         return next((step for step in self.steps if step.state == state), None)
+
+    def with_later_steps(self, states: Collection[str]) -> frozenset[str]:
+        """The steps among these states, and all steps that work on their results."""
+        found: set[str] = set()
+        for step in self.steps:
+            if step.state in states or found & set(step.after):
+                found.add(step.state)
+        return frozenset(found)
 
     def input_uri(self, parameters: Mapping[str, Any]) -> str:
         """The input as `s3://bucket/key`; empty for a workflow that reads no object of a person's."""
@@ -201,10 +210,15 @@ def _parse(content: Mapping[str, Any]) -> Workflow:
         upload=Upload(**content["upload"]) if "upload" in content else None,
         output_bucket_parameter=content.get("output_bucket_parameter"),
         sharding=Sharding(**content["sharding"]) if "sharding" in content else None,
-        jobs=tuple(content["jobs"]),
+        jobs={name: tuple(part["states"]) for name, part in content["jobs"].items()},
         functions={name: tuple(part["states"]) for name, part in content.get("functions", {}).items()},
         steps=tuple(
-            Step(state=part["state"], title=part["title"], fan_out=part.get("fan_out", False))
+            Step(
+                state=part["state"],
+                title=part["title"],
+                fan_out=part.get("fan_out", False),
+                after=tuple(part.get("after", ())),
+            )
             for part in content["steps"]
         ),
         outputs=tuple(Output(**part) for part in content["outputs"]),

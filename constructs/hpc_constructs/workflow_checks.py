@@ -37,6 +37,7 @@ def contradictions(raw: dict[str, Any], definition: dict[str, Any], folder: str)
     if raw["name"] != folder:
         yield f"name: found {raw['name']!r}; expected the folder's name {folder!r}"
     yield from _unknown_states(raw, _states(definition))
+    yield from _later_steps(raw)
     yield from _unknown_parameters(raw)
     text = str(definition)
     for kind, suffix in (("jobs", "JobDefinitionArn"), ("functions", "FunctionArn")):
@@ -54,6 +55,16 @@ def _unknown_states(raw: dict[str, Any], states: set[str]) -> Iterator[str]:
     for place, state in [*named, *(("steps", step["state"]) for step in raw["steps"])]:
         if state not in states:
             yield f"{place}: found state {state!r}; expected one of the definition: {', '.join(sorted(states))}"
+
+
+def _later_steps(raw: dict[str, Any]) -> Iterator[str]:
+    earlier: list[str] = []
+    for step in raw["steps"]:
+        for state in step.get("after", []):
+            if state not in earlier:
+                expected = ", ".join(earlier) or "(none)"
+                yield f"steps: found {step['state']} after {state!r}; expected one of the steps before it: {expected}"
+        earlier.append(step["state"])
 
 
 def _unknown_parameters(raw: dict[str, Any]) -> Iterator[str]:

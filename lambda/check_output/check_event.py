@@ -1,7 +1,9 @@
 """The event of Check_Output, and the S3 keys that follow from it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,7 +36,11 @@ class Branch:
 
 @dataclass(frozen=True)
 class CheckEvent:
-    """What the state Check_Output sends; `attempt` is the try that ended, 0 when the split ended before the first."""
+    """What the state Check_Output sends.
+
+    `attempt` is the try that ended, 0 when the split ended before the first; `made_since` maps a state to the time from
+    which on its records count: a resumed run redoes what other code has made.
+    """
 
     run_id: str
     project: str
@@ -45,11 +51,13 @@ class CheckEvent:
     max_attempts: int
     split_state: str
     branches: tuple[Branch, ...]
+    made_since: Mapping[str, datetime]
 
     @classmethod
     def parse(cls, event: Any) -> "CheckEvent":
         """Raises EventError, which says the field, what was found and what was expected."""
         branches = field(event, "branches", dict)
+        made_since = field(event, "made_since", dict)
         parsed = cls(
             run_id=field(event, "run_id", str),
             project=field(event, "project", str),
@@ -60,6 +68,7 @@ class CheckEvent:
             max_attempts=count(event, "max_attempts", minimum=1),
             split_state=field(event, "split_state", str),
             branches=tuple(branch(state, field(branches, state, dict)) for state in branches),
+            made_since={state: moment(made_since, state) for state in made_since},
         )
         if not parsed.file:
             raise EventError(f"field input_key: found {parsed.input_key!r}, expected a key that does not end with '/'")
@@ -93,6 +102,13 @@ class CheckEvent:
         for b in self.branches:
             prefixes += [f"{self.results}{b.state}/{b.prefix}_{self.file}_", self.merged_key(b)]
         return (*prefixes, self.records)
+
+    def counts(self, key: str, written_at: datetime) -> bool:
+        """False for a record of code that the run no longer has; what is no record always counts."""
+        if not key.startswith(self.records):
+            return True
+        state = re.split("[/.]", key.removeprefix(self.records), maxsplit=1)[0]
+        return state not in self.made_since or written_at >= self.made_since[state]
 
     def shard_name(self, index: int) -> str:
         return f"{self.file}_{index:05d}"
@@ -139,3 +155,12 @@ def count(node: Any, name: str, *, minimum: int) -> int:
     if value < minimum:
         raise EventError(f"field {name}: found {value}, expected {minimum} or more")
     return value
+
+
+def moment(node: Any, name: str) -> datetime:
+    """A time in ISO 8601, without its fraction of a second, as S3 tells times; raises EventError."""
+    text = field(node, name, str)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+    except ValueError:
+        raise EventError(f"field {name}: found {text!r:.100}, expected a time such as 2026-01-31T09:30:00Z") from None

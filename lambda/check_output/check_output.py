@@ -36,7 +36,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001  Lambda
 
 
 def take_snapshot(s3: Any, request: CheckEvent) -> Snapshot:
-    """Sizes of all objects under the run's prefixes, and the record of the split and of each merge.
+    """Sizes of all objects under the run's prefixes that count, and the record of the split and of each merge.
 
     Lists before it reads: S3 answers 403 instead of 404 for a missing key when the caller may list only some prefixes.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
@@ -44,7 +44,8 @@ def take_snapshot(s3: Any, request: CheckEvent) -> Snapshot:
     sizes: dict[str, int] = {}
     for prefix in request.prefixes:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=request.bucket, Prefix=prefix):
-            sizes.update((entry["Key"], entry["Size"]) for entry in page.get("Contents", []))
+            listed = page.get("Contents", [])
+            sizes.update((e["Key"], e["Size"]) for e in listed if request.counts(e["Key"], e["LastModified"]))
     records = {}
     for state in (request.split_state, *(branch.merge_state for branch in request.branches)):
         # A record wins over a failure record, which may be of an earlier try.

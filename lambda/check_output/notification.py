@@ -95,7 +95,7 @@ def next_step(event: CheckEvent, verdict: Verdict) -> str:
     if not verdict.permanent and event.attempt < event.max_attempts:
         return f"try {event.attempt + 1} of {event.max_attempts} starts in {WAIT_S} s and runs only what is missing."
     why = "another one would not change this" if verdict.permanent else f"this was the last of {event.max_attempts}"
-    return f"no further try, {why}. Correct what is named above, then submit the run again."
+    return f"no further try, {why}. Correct what is named above, then go on: hpc resume {event.run_id}"
 
 
 def one_line(text: str) -> str:

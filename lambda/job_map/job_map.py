@@ -5,12 +5,18 @@ whose record is listed is not run again unless one of its shards is. Records are
 and only when it is complete, so their names are enough; neither they nor the data are read. An output that was deleted
 or overwritten after its record was written is therefore not made again: Check_Output reports it as permanent.
 
+A resumed run redoes what other code has made: records of a state count from `made_since` on, the start of the execution
+that began to redo it. The resume lets two seconds pass between the last job before and that start, so that S3's times,
+which have no fractions, tell the records of before from those of after.
+
 A call that comes twice or late is harmless: it reads the same list and writes the same manifest under the same key.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import boto3
@@ -43,7 +49,11 @@ class ShardListMalformed(Exception):
 
 @dataclass(frozen=True)
 class JobMapEvent:
-    """What the state Job_Map sends; `attempt` counts the tries so far, `branches` maps a shard state to its merge."""
+    """What the state Job_Map sends.
+
+    `attempt` counts the tries so far, `branches` maps a shard state to its merge, `made_since` a state to the time from
+    which on its records count.
+    """
 
     run_id: str
     project: str
@@ -54,12 +64,14 @@ class JobMapEvent:
     next_tries_queue: str
     split_state: str
     branches: Mapping[str, str]
+    made_since: Mapping[str, datetime]
 
     @classmethod
     def parse(cls, event: Any) -> "JobMapEvent":
         """Raises EventError, which says the field, what was found and what was expected."""
         queues = field(event, "queues", dict)
         branches = field(event, "branches", dict)
+        made_since = field(event, "made_since", dict)
         parsed = cls(
             run_id=field(event, "run_id", str),
             project=field(event, "project", str),
@@ -70,6 +82,7 @@ class JobMapEvent:
             next_tries_queue=field(queues, "next_tries", str),
             split_state=field(event, "split_state", str),
             branches={state: field(branches, state, str) for state in branches},
+            made_since={state: moment(made_since, state) for state in made_since},
         )
         if parsed.attempt < 0:
             raise EventError(f"field attempt: found {parsed.attempt}, expected 0 or more tries so far")
@@ -98,6 +111,11 @@ class JobMapEvent:
     def shard_list_key(self) -> str:
         return f"{self.results}{self.split_state}/{self.file}_splitlist"
 
+    def counts(self, record_key: str, written_at: datetime) -> bool:
+        """Whether a record is of the code that this run has now."""
+        state = re.split("[/.]", record_key.removeprefix(self.records), maxsplit=1)[0]
+        return state not in self.made_since or written_at >= self.made_since[state]
+
     def manifest_key(self, state: str) -> str:
         return f"{self.results}Job_Map/{self.run_id}/try_{self.attempt + 1}_{state}.json"
 
@@ -118,7 +136,8 @@ def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001  Lambda
     """
     request = JobMapEvent.parse(event)
     s3 = boto3.client("s3", config=S3_RETRIES)
-    records = frozenset(list_keys(s3, request.bucket, request.records))
+    listed = list_objects(s3, request.bucket, request.records)
+    records = frozenset(key for key, written_at in listed if request.counts(key, written_at))
     shards = parse_shard_list(read_shard_list(s3, request, records), request)
     plans = plan_branches(request, shards, records)
     for state, branch in plans.items():
@@ -132,6 +151,15 @@ def field(node: Any, name: str, kind: type[T]) -> T:
     if type(value) is not kind or value in ("", {}):  # a bool is an int to isinstance
         raise EventError(f"field {name}: found {value!r:.100}, expected {KINDS[kind]}")
     return value
+
+
+def moment(node: Any, name: str) -> datetime:
+    """A time in ISO 8601, without its fraction of a second, as S3 tells times; raises EventError."""
+    text = field(node, name, str)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+    except ValueError:
+        raise EventError(f"field {name}: found {text!r:.100}, expected a time such as 2026-01-31T09:30:00Z") from None
 
 
 def parse_shard_list(text: str, request: JobMapEvent) -> list[str]:
@@ -194,13 +222,13 @@ def answer(request: JobMapEvent, plans: Mapping[str, BranchPlan]) -> dict[str, A
     }
 
 
-def list_keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
-    """Keys under a prefix, however many pages they fill (1,000 keys a page).
+def list_objects(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
+    """Keys under a prefix and when each was written, however many pages they fill (1,000 keys a page).
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
     """
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        yield from (entry["Key"] for entry in page.get("Contents", []))
+        yield from ((entry["Key"], entry["LastModified"]) for entry in page.get("Contents", []))
 
 
 def read_shard_list(s3: Any, request: JobMapEvent, records: frozenset[str]) -> str:

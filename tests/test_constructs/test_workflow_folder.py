@@ -120,6 +120,10 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         "SPLIT_NUM, architecture",
     ),
     (
+        lambda w: w["steps"][0].update(after=["String_Repeat"]),
+        "steps: found String_Split after 'String_Repeat'; expected one of the steps before it: (none)",
+    ),
+    (
         lambda w: w["storage"].pop("intermediate_tag"),
         "jobs.string_split: found tagged writes; expected storage.intermediate_tag to say with which tag",
     ),

@@ -107,7 +107,7 @@ def test_jobs_that_do_not_end_are_told(going_run, submit_job, wait_for, do_cance
 @pytest.fixture
 def map_goes_on(monkeypatch):
     """Step Functions calls a Map of every execution RUNNING."""
-    monkeypatch.setattr(cancelling, "_has_running_map", lambda *_: True)
+    monkeypatch.setattr(cancelling, "has_running_map", lambda *_: True)
 
 
 @pytest.mark.usefixtures("map_goes_on")

@@ -38,7 +38,9 @@ def hpc(*args, **settings):
     return CliRunner().invoke(cli.main, [str(arg) for arg in args], **settings)
 
 
-@pytest.mark.parametrize("command", ["up", "down", "env", "run", "submit", "runs", "show", "logs", "results", "cancel"])
+@pytest.mark.parametrize(
+    "command", ["up", "down", "env", "run", "submit", "runs", "show", "logs", "results", "cancel", "resume"]
+)
 def test_every_command_has_help(command):
     result = hpc(command, "--help")
     assert result.exit_code == 0
@@ -63,6 +65,7 @@ def test_the_exit_codes_are_in_the_help():
         ["logs", RUN_ID],
         ["results", RUN_ID, "-o", "x"],
         ["cancel", RUN_ID],
+        ["resume", RUN_ID],
         ["env"],
     ],
 )
@@ -85,6 +88,7 @@ def test_without_a_platform_the_exit_code_is_3(args):
         (["show", RUN_ID, "--platform"], "expected either RUN or --platform"),
         (["show", "a/b"], "RUN: found 'a/b'; expected a run's id such as 20260131-093000-1a2b3c; see: hpc runs"),
         (["cancel", ""], "RUN: found ''; expected a run's id such as 20260131-093000-1a2b3c; see: hpc runs"),
+        (["resume"], "Missing argument 'RUN'."),
         (["logs", "--nothing"], "No such option '--nothing'"),
         (["results", RUN_ID], "Missing option '-o' / '--output'."),
         (["run"], "Missing argument 'FILE'."),
@@ -374,3 +378,21 @@ class TestWithPlatform:
         assert missing.stderr == (
             "Error: Stack Production-none: found none of that name; deploy it: cdk deploy Production-none\n"
         )
+
+
+@pytest.mark.usefixtures("platform_is_up")
+def test_a_cancelled_run_is_resumed(connection, stack, project, tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("one\ntwo\n")
+    run_id = hpc("submit", file, "--project", project, "--lines-per-shard", 2).stdout.strip()
+    refused = hpc("resume", run_id)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"Error: run {run_id}: found it still going (PENDING); ")
+    assert hpc("cancel", run_id).exit_code == 0
+
+    result = hpc("resume", run_id)
+    assert (result.exit_code, result.stdout) == (0, f"{run_id}\n")
+    assert result.stderr.startswith(f"Run {run_id} goes on, making anew String_Split. Watch it: ")
+    shown = json.loads(hpc("show", run_id, "--json").stdout)
+    assert (shown["status"], shown["resumes"], shown["reasons"]) == ("PENDING", 1, [])
+    assert hpc("cancel", run_id).exit_code == 0

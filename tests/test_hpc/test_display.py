@@ -85,6 +85,7 @@ def test_a_failed_run_says_why_and_what_next(string_processing):
         "",
         "Next:",
         "  hpc logs 20260131-093000-1a2b3c String_Repeat-3",
+        "  hpc resume 20260131-093000-1a2b3c   (continues it, with what is missing only)",
         "  hpc show 20260131-093000-1a2b3c --json",
     ]
 

@@ -149,4 +149,5 @@ def test_a_run_for_scripts(make_run):
         "parameters": {"ProjectNo": run.project, "SPLIT_NUM": 10, "architecture": "x86"},
         "reasons": [],
         "reason_count": 0,
+        "resumes": 0,
     }

@@ -7,14 +7,13 @@ import re
 
 import pytest
 
-from hpc import inputs, workflows
-from hpc.errors import HpcError, PlatformUnreachable, WrongInput
+from hpc import inputs, job_definitions, workflows
+from hpc.errors import HpcError, WrongInput
 from hpc.parameters import validate
 from hpc.runs import Runs
 from hpc.submission import (
     check_local,
     new_run_id,
-    newest_job_definitions,
     start,
     submit_file,
     submit_object,
@@ -123,6 +122,9 @@ def test_a_submitted_file_becomes_an_object_a_row_and_an_execution(connection, s
         "parameters": expected_parameters,
         "input_etag": etag,
         "shards": 2,
+        "code": job_definitions.code_ids(
+            connection, job_definitions.newest(connection, stack, workflows.load("string_processing"))
+        ),
     }
 
     execution = execution_of(connection, run)
@@ -131,23 +133,6 @@ def test_a_submitted_file_becomes_an_object_a_row_and_an_execution(connection, s
     definitions = given.pop("job_definitions")
     assert given == {**expected_parameters, "run_id": run.run_id, "input_etag": etag}
     assert definitions.keys() == {"string_split", "string_repeat", "string_reverse", "string_merge"}
-
-
-def test_the_newest_revisions_are_taken(connection, stack, string_processing):
-    found = newest_job_definitions(connection, stack, string_processing)
-    named = stack.job_definitions["string_processing"]
-    for job, arn in found.items():
-        assert arn.rpartition(":")[0] == named[job].rpartition(":")[0]
-        assert int(arn.rpartition(":")[2]) > int(named[job].rpartition(":")[2])
-
-
-def test_a_job_without_a_definition_is_refused(connection, stack, string_processing):
-    bare = dataclasses.replace(stack, job_definitions={})
-    with pytest.raises(PlatformUnreachable) as refusal:
-        newest_job_definitions(connection, bare, string_processing)
-    assert str(refusal.value) == (
-        "Stack Production-test: found no job definition string_split of string_processing; expected one; deploy again"
-    )
 
 
 @pytest.mark.usefixtures("stack")

@@ -76,3 +76,20 @@ def test_a_folder_that_is_not_yaml_is_refused(workflow_folders):
         workflows.load("counting")
     assert str(refusal.value).startswith(f"{file} cannot be read: ")
     assert str(refusal.value).endswith("; expected YAML in UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("states", "redone"),
+    [
+        ([], set()),
+        (["String_Repeat_Merge"], {"String_Repeat_Merge"}),
+        (["String_Repeat"], {"String_Repeat", "String_Repeat_Merge"}),
+        (
+            ["String_Split"],
+            {"String_Split", "String_Repeat", "String_Reverse", "String_Repeat_Merge", "String_Reverse_Merge"},
+        ),
+        (["Check_Output"], set()),
+    ],
+)
+def test_what_is_made_anew_with_a_step(states, redone):
+    assert workflows.load("string_processing").with_later_steps(states) == redone

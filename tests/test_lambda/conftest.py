@@ -25,6 +25,10 @@ PROJECT = "Project1"
 MERGES = {"String_Repeat": "String_Repeat_Merge", "String_Reverse": "String_Reverse_Merge"}
 PREFIXES = {"String_Repeat": "repeat", "String_Reverse": "reverse"}
 
+# From when on the records of each state count: from the beginning, in a run that was not resumed.
+STATES = ("String_Split", *MERGES, *MERGES.values())
+MADE_SINCE = dict.fromkeys(STATES, "1970-01-01T00:00:00Z")
+
 
 def load_function(name: str) -> SimpleNamespace:
     """The modules of `lambda/<name>/` by name, imported as Lambda does; no other test sees them under those names."""
@@ -178,6 +182,7 @@ class Run:
             "input_key": self.input_key,
             "attempt": 0,
             "queues": {"first_try": "arn:first", "next_tries": "arn:next"},
+            "made_since": dict(MADE_SINCE),
             "split_state": "String_Split",
             "branches": dict(MERGES),
             **changes,
@@ -192,6 +197,7 @@ class Run:
             "input_key": self.input_key,
             "attempt": 1,
             "max_attempts": 3,
+            "made_since": dict(MADE_SINCE),
             "split_state": "String_Split",
             "branches": {
                 state: {"merge_state": MERGES[state], "prefix": PREFIXES[state], "size_factor": factor}

@@ -98,13 +98,14 @@ def test_given_failed_shards_when_checked_then_the_mail_says_why_and_what_happen
         (
             3,
             False,
-            "no further try, this was the last of 3. Correct what is named above, then submit the run again.",
+            "no further try, this was the last of 3. Correct what is named above, then go on: "
+            "hpc resume 20260102-030405-abc123",
         ),
         (
             1,
             True,
             "no further try, another one would not change this. "
-            "Correct what is named above, then submit the run again.",
+            "Correct what is named above, then go on: hpc resume 20260102-030405-abc123",
         ),
     ],
 )

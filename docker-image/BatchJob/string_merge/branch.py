@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hpc_job.environment import SPLIT_STATE, Job
@@ -13,6 +14,7 @@ from hpc_job.s3 import reading
 from string_merge.in_order import in_order
 
 RECORDS_AT_ONCE = 16
+BEGINNING = datetime.fromtimestamp(0, UTC)
 NO_RECORD = "no record: the job did not finish (its log tells why)"
 
 
@@ -21,13 +23,15 @@ class Branch:
     """One branch's state, the prefix of its outputs, and how many times each line's text is in them.
 
     `keeps_terminators` when an output's terminators count as its shard's. Reverse brings a CR from a line's start to
-    its end, where it counts as part of the terminator: `CR ab LF` becomes `ba CRLF`.
+    its end, where it counts as part of the terminator: `CR ab LF` becomes `ba CRLF`. Records count from
+    `made_since` on: a resumed run makes anew what other code has made.
     """
 
     state: str
     prefix: str
     copies: int
     keeps_terminators: bool
+    made_since: datetime = BEGINNING
 
     def output_key(self, job: Job, shard: str) -> str:
         return job.key(f"{self.prefix}_{shard}", state=self.state)
@@ -70,11 +74,17 @@ class Output:
 
 
 def read_branch(environment: Mapping[str, str]) -> Branch:
-    """Raises InputError when SHARD_STATE names no branch."""
+    """Raises InputError when SHARD_STATE names no branch, or MADE_SINCE is no time (without it every record counts)."""
     state = environment.get("SHARD_STATE", "")
     if state not in BRANCHES:
         raise InputError(f"SHARD_STATE: found {state!r:.200}, expected {' or '.join(BRANCHES)}")
-    return BRANCHES[state]
+    text = environment.get("MADE_SINCE") or BEGINNING.isoformat()
+    try:
+        # S3 tells times without fractions of a second.
+        made_since = datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+    except ValueError:
+        raise InputError(f"MADE_SINCE: found {text!r:.200}, expected a time such as 2026-01-31T09:30:00Z") from None
+    return replace(BRANCHES[state], made_since=made_since)
 
 
 def read_shards(client: Any, job: Job) -> list[Shard]:
@@ -106,7 +116,7 @@ def read_outputs(client: Any, job: Job, branch: Branch, shards: Iterable[Shard])
     """
     shards = list(shards)
     prefix = job.records_prefix(branch.state)
-    present = list_keys(client, job.output_bucket, prefix)
+    present = list_keys(client, job.output_bucket, prefix, branch.made_since)
     absent = [shard for shard in shards if f"{prefix}{shard.name}.json" not in present]
     if absent:
         raise missing_shards(client, job, branch, absent, present)
@@ -175,11 +185,11 @@ def missing_shards(client: Any, job: Job, branch: Branch, absent: list[Shard], p
     )
 
 
-def list_keys(client: Any, bucket: str, prefix: str) -> set[str]:
-    """All keys under a prefix; raises JobError or InputError."""
+def list_keys(client: Any, bucket: str, prefix: str, since: datetime) -> set[str]:
+    """All keys under a prefix that were written at that time or later; raises JobError or InputError."""
     with reading(bucket, prefix, "the branch's records"):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+        return {entry["Key"] for page in pages for entry in page.get("Contents", []) if entry["LastModified"] >= since}
 
 
 def field(node: Any, name: str, kind: type[Any], uri: str) -> Any:
