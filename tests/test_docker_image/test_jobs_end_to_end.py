@@ -192,6 +192,34 @@ def test_a_line_of_64_mib_is_processed(run) -> None:
     assert run.stage.get(run.key("String_Reverse", "reverse_lines.txt_00000")) == b"tsrif\n" + line + b"tsal\n"
 
 
+def test_the_children_of_an_array_job_do_their_shards(run) -> None:
+    """The second group of a list: three shards, of which the first was done before and is not in the list."""
+    run.stage.put(run.input_key, b"ab\ncd\nef\ngh\n")
+    run.split(1)
+    run.shard("reverse", 0)
+    group = {
+        "SHARD_LIST_KEY": run.key("Job_Map", "list"),
+        "GROUP_OFFSET": "1",
+        "SHARD_DIGITS": "5",
+        "INPUT_KEY": run.input_key,
+        "STATE": "String_Reverse",
+        "PROJECT_NO": run.project,
+    }
+    run.stage.put(group["SHARD_LIST_KEY"], b"00001\n00002\n00003\n")
+    for job, child, offset in (("first", 0, 0), ("second", 0, 1), ("second", 1, 1)):
+        variables = {"AWS_BATCH_JOB_ARRAY_INDEX": str(child), "AWS_BATCH_JOB_ID": f"{job}:{child}"}
+        run.stage.run("string_reverse", **group | variables | {"GROUP_OFFSET": str(offset)})
+    record = run.record("String_Reverse/lines.txt_00003.json")
+    assert (record["index"], record["shard"], record["job_id"]) == (3, "lines.txt_00003", "second:1")
+    run.merge("reverse")
+    assert run.merged("reverse") == b"ba\ndc\nfe\nhg\n"
+
+    beyond = run.stage.run("string_reverse", code=2, **group, AWS_BATCH_JOB_ARRAY_INDEX="2")
+    assert beyond.startswith(f"list of shards s3://hpc-jobs-data/{group['SHARD_LIST_KEY']}: found ")
+    keys = run.stage.listing(run.record_key(""))
+    assert [key for key in keys if key.endswith(".failed.json")] == []
+
+
 def test_a_name_with_blanks_and_other_letters_is_kept(run, stage) -> None:
     named = type(run)(stage, project=run.project, file="Proben 'ä' (1).txt")
     stage.put(named.input_key, b"abc\ndef\n")
