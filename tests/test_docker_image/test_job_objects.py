@@ -209,7 +209,7 @@ def test_parts_are_sent_and_copied_in_one_upload(s3) -> None:
     ]
     complete = PLACE | {"UploadId": "u", "MultipartUpload": {"Parts": parts}}
     stub.add_response("complete_multipart_upload", {"ETag": '"all-3"'}, complete)
-    with Uploads(client, threads=1) as uploads, MultipartUpload(uploads, "b", "k", intermediate=False) as upload:
+    with Uploads(client, threads=1) as uploads, MultipartUpload(uploads, "b", "k") as upload:
         upload.copy_part(SOURCE)
         upload.send_part(b"sent")
         upload.copy_part(SOURCE, range(5, 10))
@@ -235,7 +235,7 @@ def test_a_source_that_cannot_be_copied_is_named_and_the_upload_aborted(
     with (
         pytest.raises(JobError) as refused,
         Uploads(client, threads=1) as uploads,
-        MultipartUpload(uploads, "b", "k", intermediate=False) as upload,
+        MultipartUpload(uploads, "b", "k") as upload,
     ):
         upload.copy_part(SOURCE)
         upload.complete()

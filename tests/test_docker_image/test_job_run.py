@@ -17,7 +17,7 @@ from botocore.stub import ANY, Stubber
 import hpc_job.run
 from hpc_job.environment import Job, Shard
 from hpc_job.errors import InputError, JobError
-from hpc_job.records import write_record
+from hpc_job.records import with_list, write_record
 
 GIVEN = {
     "STATE": "String_Repeat",
@@ -185,3 +185,21 @@ def test_without_its_list_a_child_fails_and_leaves_no_record(s3, capsys, error: 
 def test_a_wrong_variable_of_a_group_is_told_without_a_record(s3, capsys) -> None:
     assert hpc_job.run.run(failing(KeyError("x")), [], IN_GROUP | {"SHARD_DIGITS": "x"}) == 2
     assert capsys.readouterr().err.startswith("SHARD_DIGITS: found 'x', expected a whole number from 5 to 6 ")
+
+
+@pytest.mark.parametrize("shards", [[], [{"name": "ä"}], [{"name": "a", "bytes": 1}, {"name": "b", "bytes": 2}]])
+def test_a_record_with_a_list_is_the_json_that_it_would_be_at_once(shards: list[dict[str, Any]]) -> None:
+    document = {"run_id": "r", "merged": {"sha256": None}}
+    text = b"".join(with_list(document, "shards", iter(shards)))
+    assert text.decode() == json.dumps(document | {"shards": shards}, ensure_ascii=False, separators=(",", ":"))
+
+
+def test_a_record_with_a_list_is_written_as_json(written, capsys) -> None:
+    def work(job: Job, _: object, client: Any) -> None:
+        write_record(client, job, {"input": {"bytes": 1, "lines": 2}}, shards=iter([{"name": "a"}]))
+
+    given = {name: value for name, value in GIVEN.items() if name not in ("SHARD", "INDEX")}
+    assert hpc_job.run.run(work, [], given) == 0
+    (request,) = written
+    assert request["ContentType"] == "application/json"
+    assert json.loads(request["Body"])["shards"] == [{"name": "a"}]

@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from hpc_job.s3 import INTERMEDIATE_TAG, reading_recorded, writing
+from hpc_job.s3 import reading_recorded, writing
 from hpc_job.uploads import Uploads
 
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 MAX_PARTS = 10_000
 LEAST_PART_BYTES = 5 * 1024 * 1024  # of each part but the last
 
+NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 ABORT_WAIT_S = 5  # parts under way when an upload is aborted; after SIGTERM Batch leaves a job 30 s
 
 
@@ -35,13 +36,15 @@ class RecordedObject:
 class MultipartUpload:
     """One object that appears when `complete` has been called, and never in part; it begins with its first part.
 
+    `attributes` are said of the object when it begins, in the words of CreateMultipartUpload.
+
     As a context manager it aborts when it is left without `complete`.
     """
 
-    def __init__(self, uploads: Uploads, bucket: str, key: str, *, intermediate: bool) -> None:
+    def __init__(self, uploads: Uploads, bucket: str, key: str, attributes: Mapping[str, str] = NO_ATTRIBUTES) -> None:
         self._uploads = uploads
         self._place = {"Bucket": bucket, "Key": key}
-        self._tagging = {"Tagging": INTERMEDIATE_TAG} if intermediate else {}
+        self._attributes = attributes
         self._id: str | None = None
         self._parts: list[Future[Any]] = []
         self._ended = False
@@ -111,7 +114,7 @@ class MultipartUpload:
         if self._id is None:
             with self._writing():
                 response = self._uploads.client.create_multipart_upload(
-                    **self._place, ChecksumAlgorithm="CRC32", **self._tagging
+                    **self._place, ChecksumAlgorithm="CRC32", **self._attributes
                 )
             self._id = response["UploadId"]
         return self._place | {"UploadId": self._id, "PartNumber": self.parts + 1}

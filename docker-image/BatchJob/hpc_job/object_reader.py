@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import HTTPClientError, IncompleteReadError
@@ -91,15 +91,20 @@ class ObjectReader:
         self._body = response["Body"]
 
 
-def read_json(client: Any, bucket: str, key: str, name: str) -> dict[str, Any]:
-    """A small JSON object; raises JobError when it is something else, and what ObjectReader raises."""
+def read_json(
+    client: Any, bucket: str, key: str, name: str, *, object_hook: Callable[[dict[str, Any]], Any] | None = None
+) -> dict[str, Any]:
+    """A JSON object; raises JobError when it is something else, and what ObjectReader raises.
+
+    `object_hook` takes the place of each object in it as soon as it is parsed, so that a long list need not be held as
+    dictionaries.
+    """
     reader = ObjectReader(client, bucket, key, name)
+    text = reader.read()
     try:
-        document = json.loads(reader.read())
+        document = json.loads(text, object_hook=object_hook)
     except ValueError as error:
-        raise JobError(
-            f"{name} s3://{bucket}/{key}: found text that is not JSON ({error}), expected a record"
-        ) from error
+        raise JobError(f"{name} {reader.uri}: found text that is not JSON ({error}), expected a record") from error
     if not isinstance(document, dict):
         raise JobError(f"{name} {reader.uri}: found a JSON {type(document).__name__}, expected a record")
     return document

@@ -30,13 +30,15 @@ class ObjectWriter:
     As a context manager it drops what was written when it is left without `complete`.
     """
 
-    def __init__(self, uploads: Uploads, bucket: str, key: str, *, intermediate: bool) -> None:
+    def __init__(
+        self, uploads: Uploads, bucket: str, key: str, *, intermediate: bool, content_type: str | None = None
+    ) -> None:
         self._uploads = uploads
         self._bucket = bucket
         self.key = key
-        self._tagging = {"Tagging": INTERMEDIATE_TAG} if intermediate else {}
+        self._attributes = attributes_of(intermediate=intermediate, content_type=content_type)
         self._buffer = bytearray()
-        self._upload = MultipartUpload(uploads, bucket, key, intermediate=intermediate)
+        self._upload = MultipartUpload(uploads, bucket, key, self._attributes)
         self._put: Future[Any] | None = None
         self._etag: str | None = None
         self.measure = Measure()
@@ -65,7 +67,7 @@ class ObjectWriter:
         else:
             place = {"Bucket": self._bucket, "Key": self.key, "Body": self._take_buffer()}
             guard = writing(self._bucket, self.key)
-            self._put = self._uploads.submit(guard, self._uploads.client.put_object, **place, **self._tagging)
+            self._put = self._uploads.submit(guard, self._uploads.client.put_object, **place, **self._attributes)
 
     @property
     def etag(self) -> str:
@@ -96,12 +98,23 @@ def part_bytes(parts_before: int) -> int:
 
 def put_small(client: Any, bucket: str, key: str, body: bytes, *, content_type: str, intermediate: bool) -> None:
     """Writes a small object in one PUT; raises InputError or JobError."""
-    tagging = {"Tagging": INTERMEDIATE_TAG} if intermediate else {}
+    attributes = attributes_of(intermediate=intermediate, content_type=content_type)
     with writing(bucket, key):
-        client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, **tagging)
+        client.put_object(Bucket=bucket, Key=key, Body=body, **attributes)
 
 
 def put_json(client: Any, bucket: str, key: str, document: Mapping[str, Any], *, intermediate: bool) -> None:
     """Writes compact UTF-8 JSON in one PUT; raises InputError or JobError."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    text = json_text(document)
     put_small(client, bucket, key, text, content_type="application/json", intermediate=intermediate)
+
+
+def json_text(value: Any) -> bytes:
+    """Compact UTF-8 JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def attributes_of(*, intermediate: bool, content_type: str | None) -> dict[str, str]:
+    """What is said of an object when it is written."""
+    tagging = {"Tagging": INTERMEDIATE_TAG} if intermediate else {}
+    return tagging if content_type is None else tagging | {"ContentType": content_type}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from hpc_job.environment import Job, file_name
@@ -40,8 +39,8 @@ def merge_branch(job: Job, environment: Mapping[str, str], client: Any) -> None:
         merged = copy_and_join(client, job.output_bucket, key, outputs, parts)
     else:
         merged = join(client, job.output_bucket, key, outputs)
-    fields = {"merged": {"key": key} | merged, "shards": [asdict(output) for output in outputs]}
-    write_record(client, job, fields)
+    shards = (output.as_record() for output in outputs)
+    write_record(client, job, {"merged": {"key": key} | merged}, shards=shards)
 
 
 def join(client: Any, bucket: str, key: str, outputs: Sequence[Output]) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def copy_and_join(
     sizes = [output.bytes for output in outputs]
     with (
         Uploads(client, threads=PARTS_AT_ONCE) as uploads,
-        MultipartUpload(uploads, bucket, key, intermediate=False) as upload,
+        MultipartUpload(uploads, bucket, key) as upload,
     ):
         for part in parts:
             pieces = [(outputs[index], span) for index, span in part.pieces(sizes)]

@@ -19,6 +19,7 @@ from hpc_job.text import Measure, measured, whole_lines
 from hpc_job.uploads import Uploads
 from string_split.cut import cut, smallest_lines_per_shard
 
+PUTS_AT_ONCE = 8  # shards, or parts of large ones; each is held in memory
 MAX_LINES_PER_SHARD = 1_000_000_000
 DELETE_AT_ONCE = 1_000  # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
@@ -62,8 +63,8 @@ def split_input(job: Job, environment: Mapping[str, str], client: Any) -> None:
     reader.check_unchanged()
     shards.write_list()
     source = {"bucket": request.bucket, "key": request.key, "etag": reader.etag.strip('"')}
-    fields = {"input": source | total.as_record(), "split_num": request.lines_per_shard, "shards": shards.records}
-    write_record(client, job, fields)
+    fields = {"input": source | total.as_record(), "split_num": request.lines_per_shard}
+    write_record(client, job, fields, shards=shards.records)
 
 
 class Shards:
@@ -79,7 +80,7 @@ class Shards:
     def write(self, blocks: Iterable[bytes], lines_per_shard: int) -> bool:
         """Writes the shards; False when there is text for one more than may be, which is then not written."""
         pieces = cut(blocks, lines_per_shard)
-        with Uploads(self._client) as uploads:
+        with Uploads(self._client, threads=PUTS_AT_ONCE) as uploads:
             for number, shard in groupby(pieces, key=itemgetter(0)):
                 if number == MAX_SHARDS:
                     return False
