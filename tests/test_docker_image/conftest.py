@@ -87,6 +87,9 @@ class Stage:
     def get(self, key: str) -> bytes:
         return self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
+    def etag(self, key: str) -> str:
+        return self.client.head_object(Bucket=BUCKET, Key=key)["ETag"].strip('"')
+
     def json(self, key: str) -> dict[str, Any]:
         return json.loads(self.get(key))
 
@@ -138,6 +141,26 @@ class Run:
     def shard(self, kind: str, index: int, *, code: int = 0, **variables: str) -> str:
         """`kind` is repeat or reverse."""
         return self.stage.run(f"string_{kind}", code=code, **self.shard_variables(kind, index) | variables)
+
+    def leave_outputs(self, kind: str, outputs: Sequence[bytes]) -> None:
+        """Leaves these outputs and the records of their shards and of the split, as the jobs of a branch would.
+
+        Each text is its shard's as well, which only reverse permits.
+        """
+        from hpc_job.text import Measure
+
+        shards = []
+        for index, output in enumerate(outputs):
+            name = f"{self.file}_{index:05d}"
+            key = self.key(f"String_{kind.capitalize()}", f"{kind}_{name}")
+            self.stage.put(key, output)
+            measure = Measure()
+            measure.update(output)
+            shards.append({"name": name} | measure.as_record())
+            record = {"index": index, "shard": name, "key": key, "etag": self.stage.etag(key)} | measure.as_record()
+            record["source_sha256"] = measure.sha256
+            self.stage.put(self.record_key(f"String_{kind.capitalize()}/{name}.json"), json.dumps(record).encode())
+        self.stage.put(self.record_key("String_Split.json"), json.dumps({"shards": shards}).encode())
 
     def merge(self, kind: str, *, code: int = 0, **variables: str) -> str:
         state = f"String_{kind.capitalize()}"

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hpc_job.environment import now, read_job, shard_name
+from hpc_job.environment import Shard, now, read_job
 from hpc_job.errors import InputError
+from hpc_job.group import Member, is_member, read_member
+from hpc_job.shard import process_shard
+from hpc_job.shard_name import MAX_SHARDS, shard_digits, shard_name
 from hpc_job.text import MAX_LINE_BYTES
 from string_merge.branch import read_branch
-from string_split.split import MAX_SHARDS, read_request
+from string_split.split import read_request
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflows" / "string_processing" / "workflow.yaml"
 GIVEN = {
@@ -30,8 +35,9 @@ PROJECT = "1 to 64 of A-Z, a-z, 0-9, '_' and '-', first and last a letter or dig
 
 
 def test_keys_of_a_job_of_one_shard() -> None:
-    job = read_job([], GIVEN | {"SHARD": "lines.txt_00003"})
+    job = read_job([], GIVEN | {"SHARD": "lines.txt_00003", "INDEX": "3"})
     assert job.attempt == 2
+    assert job.shard == Shard(index=3, name="lines.txt_00003")
     assert job.key("repeat_lines.txt_00003") == "result/Project1/String_Repeat/repeat_lines.txt_00003"
     assert job.key("lines.txt_00003", state="String_Split") == "result/Project1/String_Split/lines.txt_00003"
     assert job.record_key == "result/Project1/records/20260131-093000-a1b2c3/String_Repeat/lines.txt_00003.json"
@@ -68,11 +74,13 @@ def test_a_wrong_project_is_refused(project: str) -> None:
         ),
         ("SHARD", "../x", "found '../x', expected the name of a shard, which has no '/'"),
         ("SHARD", "", "found nothing, expected the name of a shard, which has no '/'"),
+        ("INDEX", "", "found '', expected a whole number from 0 to 999999 (the shard's number)"),
+        ("INDEX", "1000000", "found '1000000', expected a whole number from 0 to 999999 (the shard's number)"),
     ],
 )
 def test_a_wrong_variable_is_refused(name: str, value: str, expected: str) -> None:
     with pytest.raises(InputError) as refused:
-        read_job([], GIVEN | {name: value})
+        read_job([], GIVEN | {"SHARD": "lines.txt_00003", "INDEX": "3"} | {name: value})
     assert str(refused.value) == f"{name}: {expected}"
 
 
@@ -124,8 +132,94 @@ def test_a_wrong_branch_is_refused() -> None:
 
 
 def test_a_shard_must_be_named() -> None:
-    with pytest.raises(InputError, match=r"^SHARD: found nothing"):
-        shard_name({})
+    with pytest.raises(InputError, match=r"^SHARD: found nothing, expected the name of a shard \(or SHARD_LIST_KEY "):
+        process_shard(read_job([], GIVEN), GIVEN, None, prefix="repeat", transform=iter)
+
+
+IN_GROUP = {
+    "SHARD_LIST_KEY": "result/Project1/Job_Map/r/list",
+    "GROUP_OFFSET": "10000",
+    "SHARD_DIGITS": "5",
+    "INPUT_KEY": "uploads/Project1/lines.txt",
+    "AWS_BATCH_JOB_ARRAY_INDEX": "7",
+}
+
+
+def test_a_child_of_an_array_job_has_a_line_of_a_list() -> None:
+    assert is_member(IN_GROUP)
+    assert not is_member(GIVEN | {"SHARD": "lines.txt_00003", "INDEX": "3"})
+    member = read_member(IN_GROUP)
+    assert member == Member(list_key="result/Project1/Job_Map/r/list", line=10_007, digits=5, file="lines.txt")
+    text = "".join(f"{number:05d}\n" for number in range(20_000))
+    assert text[member.span.start : member.span.stop] == "10007"
+    assert read_job([], GIVEN | IN_GROUP).shard is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SHARD_LIST_KEY", "", "found nothing, expected the key of the list of shards"),
+        (
+            "GROUP_OFFSET",
+            "-1",
+            "found '-1', expected a whole number from 0 to 999999 (the line of the group's first shard)",
+        ),
+        (
+            "GROUP_OFFSET",
+            "1000000",
+            "found '1000000', expected a whole number from 0 to 999999 (the line of the group's first shard)",
+        ),
+        ("SHARD_DIGITS", "4", "found '4', expected a whole number from 5 to 6 (the digits of a shard's number)"),
+        ("SHARD_DIGITS", "7", "found '7', expected a whole number from 5 to 6 (the digits of a shard's number)"),
+        (
+            "AWS_BATCH_JOB_ARRAY_INDEX",
+            "10000",
+            "found '10000', expected a whole number from 0 to 9999 (the child, which Batch sets)",
+        ),
+        ("INPUT_KEY", "uploads/", "found 'uploads/', expected a key whose last part is not empty"),
+    ],
+)
+def test_a_wrong_variable_of_a_group_is_refused(name: str, value: str, expected: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read_member(IN_GROUP | {name: value})
+    assert str(refused.value) == f"{name}: {expected}"
+
+
+@pytest.mark.parametrize("name", sorted(IN_GROUP.keys() - {"SHARD_LIST_KEY"}))
+def test_a_variable_of_a_group_that_is_not_set_is_named(name: str) -> None:
+    with pytest.raises(InputError, match=f"^{name}: found (nothing|''), expected "):
+        read_member({key: value for key, value in IN_GROUP.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("input_bytes", "lines_per_shard", "digits"),
+    [
+        (0, 1, 5),
+        (1, 1, 5),
+        (100_000, 1, 5),
+        (100_001, 1, 6),
+        (1_000_000, 10, 5),
+        (1_000_001, 10, 6),
+        (1_000_000, 1, 6),
+        (10**15, 1, 6),
+        (10**15, 10**9, 6),
+        (10**14, 10**9, 5),
+    ],
+)
+def test_names_have_as_many_digits_as_the_last_shard_may_need(
+    input_bytes: int, lines_per_shard: int, digits: int
+) -> None:
+    assert shard_digits(input_bytes, lines_per_shard) == digits
+
+
+@given(st.integers(0, 3_000_000), st.integers(1, 100))
+def test_name_order_is_input_order(input_bytes: int, lines_per_shard: int) -> None:
+    digits = shard_digits(input_bytes, lines_per_shard)
+    last = min(MAX_SHARDS, max(1, -(-input_bytes // lines_per_shard))) - 1
+    numbers = sorted({0, last // 10, last // 2, last - 1, last} - {-1})
+    names = [shard_name("lines.txt", number, digits) for number in numbers]
+    assert names == sorted(names)
+    assert {len(name) for name in names} == {len("lines.txt_") + digits}
 
 
 def test_times_are_utc_with_a_z() -> None:

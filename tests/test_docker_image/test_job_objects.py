@@ -15,16 +15,11 @@ import hpc_job.object_reader
 import hpc_job.object_writer
 from hpc_job.environment import Job
 from hpc_job.errors import InputError, JobError
+from hpc_job.multipart_upload import MAX_PARTS, MultipartUpload, RecordedObject
 from hpc_job.object_reader import ObjectReader, read_json
-from hpc_job.object_writer import (
-    LARGEST_OBJECT_BYTES,
-    MAX_PARTS,
-    ObjectWriter,
-    Uploads,
-    part_bytes,
-    put_json,
-)
+from hpc_job.object_writer import LARGEST_OBJECT_BYTES, ObjectWriter, part_bytes, put_json
 from hpc_job.s3 import unreadable, unwritable
+from hpc_job.uploads import Uploads
 from string_merge.branch import BRANCHES, Shard, checked_output
 from string_merge.in_order import in_order
 
@@ -144,11 +139,14 @@ def test_what_a_failed_write_means(code: str, kind: type[JobError]) -> None:
 
 def test_a_small_object_is_one_put(s3) -> None:
     client, stub = s3
-    stub.add_response("put_object", {}, PLACE | {"Body": b"abcdef", "Tagging": "retention=intermediate"})
+    stub.add_response("put_object", {"ETag": '"1"'}, PLACE | {"Body": b"abcdef", "Tagging": "retention=intermediate"})
     with Uploads(client) as uploads, ObjectWriter(uploads, "b", "k", intermediate=True) as output:
         output.write(b"abc")
         output.write(b"def")
+        with pytest.raises(RuntimeError, match=r"^s3://b/k is not complete$"):
+            _ = output.etag
         output.complete()
+    assert output.etag == "1"
     stub.assert_no_pending_responses()
 
 
@@ -162,11 +160,12 @@ def test_a_large_object_is_one_tagged_multipart_upload(s3, monkeypatch: pytest.M
     stub.add_response("upload_part", {"ETag": '"2"'}, part | {"PartNumber": 2, "Body": b"fg"})
     parts = [{"PartNumber": 1, "ETag": '"1"', "ChecksumCRC32": "c1"}, {"PartNumber": 2, "ETag": '"2"'}]
     complete = PLACE | {"UploadId": "u", "MultipartUpload": {"Parts": parts}}
-    stub.add_response("complete_multipart_upload", {}, complete)
+    stub.add_response("complete_multipart_upload", {"ETag": '"12-2"'}, complete)
     with Uploads(client, threads=1) as uploads, ObjectWriter(uploads, "b", "k", intermediate=True) as output:
         output.write(b"abcde")
         output.write(b"fg")
         output.complete()
+    assert output.etag == "12-2"
     stub.assert_no_pending_responses()
 
 
@@ -184,6 +183,76 @@ def test_an_upload_is_aborted_when_a_part_fails(s3, monkeypatch: pytest.MonkeyPa
         output.write(b"abcde")
         output.complete()
     stub.assert_no_pending_responses()
+
+
+SOURCE = RecordedObject("b", "source", "v1", "output of shard x")
+COPY = PLACE | {
+    "UploadId": "u",
+    "CopySource": {"Bucket": "b", "Key": "source"},
+    "CopySourceIfMatch": '"v1"',
+}
+
+
+def test_parts_are_sent_and_copied_in_one_upload(s3) -> None:
+    client, stub = s3
+    stub.add_response("create_multipart_upload", {"UploadId": "u"}, PLACE | {"ChecksumAlgorithm": "CRC32"})
+    copied = {"CopyPartResult": {"ETag": '"1"', "ChecksumCRC32": "c1"}}
+    stub.add_response("upload_part_copy", copied, COPY | {"PartNumber": 1})
+    part = PLACE | {"UploadId": "u", "ChecksumAlgorithm": "CRC32", "PartNumber": 2, "Body": b"sent"}
+    stub.add_response("upload_part", {"ETag": '"2"'}, part)
+    copied = {"CopyPartResult": {"ETag": '"3"'}}
+    stub.add_response("upload_part_copy", copied, COPY | {"PartNumber": 3, "CopySourceRange": "bytes=5-9"})
+    parts = [
+        {"PartNumber": 1, "ETag": '"1"', "ChecksumCRC32": "c1"},
+        {"PartNumber": 2, "ETag": '"2"'},
+        {"PartNumber": 3, "ETag": '"3"'},
+    ]
+    complete = PLACE | {"UploadId": "u", "MultipartUpload": {"Parts": parts}}
+    stub.add_response("complete_multipart_upload", {"ETag": '"all-3"'}, complete)
+    with Uploads(client, threads=1) as uploads, MultipartUpload(uploads, "b", "k") as upload:
+        upload.copy_part(SOURCE)
+        upload.send_part(b"sent")
+        upload.copy_part(SOURCE, range(5, 10))
+        assert upload.complete() == "all-3"
+    stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "found"),
+    [
+        ("PreconditionFailed", InputError, "found that it was changed after its job recorded it"),
+        ("NoSuchKey", InputError, "found no such object"),
+        ("SlowDown", JobError, "could not be read: SlowDown:  (UploadPartCopy)"),
+    ],
+)
+def test_a_source_that_cannot_be_copied_is_named_and_the_upload_aborted(
+    s3, code: str, kind: type[JobError], found: str
+) -> None:
+    client, stub = s3
+    stub.add_response("create_multipart_upload", {"UploadId": "u"}, PLACE | {"ChecksumAlgorithm": "CRC32"})
+    stub.add_client_error("upload_part_copy", code)
+    stub.add_response("abort_multipart_upload", {}, PLACE | {"UploadId": "u"})
+    with (
+        pytest.raises(JobError) as refused,
+        Uploads(client, threads=1) as uploads,
+        MultipartUpload(uploads, "b", "k") as upload,
+    ):
+        upload.copy_part(SOURCE)
+        upload.complete()
+    assert type(refused.value) is kind
+    assert str(refused.value).startswith(f"output of shard x s3://b/source: {found}")
+    stub.assert_no_pending_responses()
+
+
+def test_a_span_of_a_recorded_version_is_read_over_a_lost_connection(s3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hpc_job.object_reader, "RESUME_AFTER_S", (0,))
+    client, stub = s3
+    answer(stub, Flaky(b"cd"), 4, IfMatch='"v1"', Range="bytes=2-5")
+    answer(stub, io.BytesIO(b"ef"), 2, IfMatch='"v1"', Range="bytes=4-5")
+    assert ObjectReader(client, "b", "k", "output", span=range(2, 6), etag="v1").read() == b"cdef"
+    stub.add_client_error("get_object", "PreconditionFailed", http_status_code=412)
+    with pytest.raises(InputError, match=r"^output s3://b/k: found that it was changed after its job recorded it"):
+        ObjectReader(client, "b", "k", "output", span=range(2, 6), etag="v1")
 
 
 def test_nothing_is_written_when_the_source_fails(s3) -> None:
@@ -252,6 +321,7 @@ def test_a_record_that_does_not_fit_the_splits_is_named(name: str) -> None:
         "terminator_bytes": 3,
         "sha256": "2" * 64,
         "source_sha256": "1" * 64,
+        "etag": "3" * 32,
     }
     assert checked_output(job, branch, shard, record, "s3://b/k").bytes == 17
     with pytest.raises(JobError) as misfit:
@@ -285,6 +355,7 @@ def test_terminators_that_no_shard_like_this_can_have_are_refused(state: str, fo
         "lines": 2,
         "sha256": "2" * 64,
         "source_sha256": "1" * 64,
+        "etag": "3" * 32,
     }
     assert checked_output(job, branch, shard, record | {"terminator_bytes": expected}, "s3://b/k")
     with pytest.raises(InputError, match=rf"found terminator_bytes {found!r} in .*, expected {expected};"):

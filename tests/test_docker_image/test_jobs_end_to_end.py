@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from typing import Any
@@ -100,6 +99,7 @@ def test_a_file_of_all_kinds_of_lines_goes_through(run) -> None:
             assert run.stage.tags(key) == INTERMEDIATE
             fields = {"index": index, "shard": name, "key": key} | measure(output)
             fields["source_sha256"] = hashlib.sha256(shards[index]).hexdigest()
+            fields["etag"] = run.stage.etag(key)
             record = run.record(f"{state}/{name}.json")
             assert without_common(record, state, f"string_{kind}") == fields
             assert run.stage.tags(run.record_key(f"{state}/{name}.json")) == INTERMEDIATE
@@ -110,7 +110,7 @@ def test_a_file_of_all_kinds_of_lines_goes_through(run) -> None:
         merged_key = run.key(f"{state}_Merge", f"{kind}_lines.txt_merge")
         assert run.stage.tags(merged_key) == {}
         assert without_common(run.record(f"{state}_Merge.json"), f"{state}_Merge", "string_merge") == {
-            "merged": {"key": merged_key} | measure(merged),
+            "merged": {"key": merged_key} | measure(merged) | {"etag": run.stage.etag(merged_key)},
             "shards": consolidated,
         }
         assert run.stage.tags(run.record_key(f"{state}_Merge.json")) == {}
@@ -174,7 +174,12 @@ def test_a_large_shard_is_one_completed_multipart_upload(run) -> None:
     run.merge("repeat")
     expected = (line[:-1] + line) * 200_000
     assert run.merged("repeat") == expected
-    assert run.record("String_Repeat_Merge.json")["merged"]["sha256"] == hashlib.sha256(expected).hexdigest()
+    output = run.key("String_Repeat", "repeat_lines.txt_00000")
+    record = run.record("String_Repeat/lines.txt_00000.json")
+    assert record["etag"] == run.stage.etag(output)
+    assert record["etag"].endswith("-3")
+    merged = run.record("String_Repeat_Merge.json")["merged"]
+    assert {name: merged[name] for name in measure(expected)} == measure(expected) | {"sha256": None}  # S3 copied it
     assert run.stage.unfinished_uploads() == []
 
 
@@ -185,6 +190,34 @@ def test_a_line_of_64_mib_is_processed(run) -> None:
     run.split(10)
     run.shard("reverse", 0)
     assert run.stage.get(run.key("String_Reverse", "reverse_lines.txt_00000")) == b"tsrif\n" + line + b"tsal\n"
+
+
+def test_the_children_of_an_array_job_do_their_shards(run) -> None:
+    """The second group of a list: three shards, of which the first was done before and is not in the list."""
+    run.stage.put(run.input_key, b"ab\ncd\nef\ngh\n")
+    run.split(1)
+    run.shard("reverse", 0)
+    group = {
+        "SHARD_LIST_KEY": run.key("Job_Map", "list"),
+        "GROUP_OFFSET": "1",
+        "SHARD_DIGITS": "5",
+        "INPUT_KEY": run.input_key,
+        "STATE": "String_Reverse",
+        "PROJECT_NO": run.project,
+    }
+    run.stage.put(group["SHARD_LIST_KEY"], b"00001\n00002\n00003\n")
+    for job, child, offset in (("first", 0, 0), ("second", 0, 1), ("second", 1, 1)):
+        variables = {"AWS_BATCH_JOB_ARRAY_INDEX": str(child), "AWS_BATCH_JOB_ID": f"{job}:{child}"}
+        run.stage.run("string_reverse", **group | variables | {"GROUP_OFFSET": str(offset)})
+    record = run.record("String_Reverse/lines.txt_00003.json")
+    assert (record["index"], record["shard"], record["job_id"]) == (3, "lines.txt_00003", "second:1")
+    run.merge("reverse")
+    assert run.merged("reverse") == b"ba\ndc\nfe\nhg\n"
+
+    beyond = run.stage.run("string_reverse", code=2, **group, AWS_BATCH_JOB_ARRAY_INDEX="2")
+    assert beyond.startswith(f"list of shards s3://hpc-jobs-data/{group['SHARD_LIST_KEY']}: found ")
+    keys = run.stage.listing(run.record_key(""))
+    assert [key for key in keys if key.endswith(".failed.json")] == []
 
 
 def test_a_name_with_blanks_and_other_letters_is_kept(run, stage) -> None:
@@ -203,14 +236,7 @@ def test_a_name_with_blanks_and_other_letters_is_kept(run, stage) -> None:
 def test_many_shards_merge_in_input_order(run, shards: int) -> None:
     """Outputs and records as the jobs leave them, without running one process a shard."""
     texts = [f"line {n}\n".encode() * (n % 3 + 1) for n in range(shards)]
-    names = [f"lines.txt_{n:05d}" for n in range(shards)]
-    split = [{"name": name} | measure(text) for name, text in zip(names, texts, strict=True)]
-    run.stage.put(run.record_key("String_Split.json"), json.dumps({"shards": split}).encode())
-    for index, (name, text) in enumerate(zip(names, texts, strict=True)):
-        key = run.key("String_Reverse", f"reverse_{name}")
-        run.stage.put(key, text)
-        record = {"index": index, "shard": name, "key": key, "source_sha256": measure(text)["sha256"]} | measure(text)
-        run.stage.put(run.record_key(f"String_Reverse/{name}.json"), json.dumps(record).encode())
+    run.leave_outputs("reverse", texts)
     began = time.monotonic()
     run.merge("reverse")
     assert run.merged("reverse") == b"".join(texts)

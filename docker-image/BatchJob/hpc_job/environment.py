@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hpc_job.errors import InputError
+from hpc_job.shard_name import MAX_SHARDS
 
 # Every workflow begins with a split in this state: its shards and its record are what the later jobs go by.
 SPLIT_STATE = "String_Split"
@@ -16,6 +17,14 @@ PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The shard that a job does: its number, from 0 in input order, and its name, `lines.txt_00000`."""
+
+    index: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Job:
     image: str
     job_id: str
     attempt: int
-    shard: str | None
+    shard: Shard | None
     started_at: str
 
     def key(self, name: str, *, state: str | None = None) -> str:
@@ -49,7 +58,7 @@ class Job:
         """Key of this job's own record."""
         if self.shard is None:
             return self.state_record_key(self.state)
-        return f"{self.records_prefix(self.state)}{self.shard}.json"
+        return f"{self.records_prefix(self.state)}{self.shard.name}.json"
 
     @property
     def failure_key(self) -> str:
@@ -63,7 +72,10 @@ class Job:
 
 
 def read_job(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
-    """What every job needs; raises InputError that names the variable, what was found and what is expected."""
+    """What every job needs; raises InputError that names the variable, what was found and what is expected.
+
+    Of a child of an array job the shard is not known yet.
+    """
     if arguments:
         raise InputError(f"arguments: found {list(arguments)!r:.200}, expected none: the environment says it all")
     return Job(
@@ -79,7 +91,7 @@ def read_job(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
         image=required(environment, "IMAGE", "the image that the job runs from"),
         job_id=required(environment, "AWS_BATCH_JOB_ID", "the id of the Batch job"),
         attempt=whole_number(environment, "AWS_BATCH_JOB_ATTEMPT", 1, 1000, "the attempt, which Batch sets"),
-        shard=shard_name(environment) if "SHARD" in environment else None,
+        shard=read_shard(environment) if "SHARD" in environment else None,
         started_at=now(),
     )
 
@@ -126,10 +138,10 @@ def file_name(environment: Mapping[str, str], name: str) -> str:
     return last
 
 
-def shard_name(environment: Mapping[str, str]) -> str:
-    """The shard that the job does, `lines.txt_00000`; raises InputError."""
+def read_shard(environment: Mapping[str, str]) -> Shard:
+    """The shard of a job of its own; raises InputError."""
     meaning = "the name of a shard, which has no '/'"
-    shard = required(environment, "SHARD", meaning)
-    if "/" in shard:
-        raise InputError(f"SHARD: found {shard!r:.200}, expected {meaning}")
-    return shard
+    name = required(environment, "SHARD", meaning)
+    if "/" in name:
+        raise InputError(f"SHARD: found {name!r:.200}, expected {meaning}")
+    return Shard(index=whole_number(environment, "INDEX", 0, MAX_SHARDS - 1, "the shard's number"), name=name)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import HTTPClientError, IncompleteReadError
 
 from hpc_job.errors import JobError
-from hpc_job.s3 import reading
+from hpc_job.s3 import reading, reading_recorded
 from hpc_job.text import CHUNK_BYTES
 
 # Seconds before each try to go on reading after a lost connection; a try that brings data starts from the first again.
@@ -20,23 +20,33 @@ RESUME_AFTER_S = (0.5, 1, 2, 4, 8, 16, 32)
 class ObjectReader:
     """One version of one object, opened at once; `name` says in messages what the object is to the job.
 
-    Raises InputError when the object is missing, denied or archived, JobError for what may pass.
+    With `span` only these bytes of it (fewer when it ends before); with `etag` only the version that a job recorded.
+    Raises InputError when the object is missing, denied, archived or not as recorded, JobError for what may pass.
     """
 
-    def __init__(self, client: Any, bucket: str, key: str, name: str) -> None:
+    def __init__(
+        self, client: Any, bucket: str, key: str, name: str, *, span: range | None = None, etag: str | None = None
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._key = key
+        self._span = span
         self.name = name
         self.uri = f"s3://{bucket}/{key}"
-        with reading(bucket, key, name):
-            response = client.get_object(Bucket=bucket, Key=key)
+        wanted = {} if span is None else {"Range": f"bytes={span.start}-{span.stop - 1}"}
+        if etag is None:
+            guard = reading(bucket, key, name)
+        else:
+            guard = reading_recorded(bucket, key, name)
+            wanted["IfMatch"] = f'"{etag}"'
+        with guard:
+            response = client.get_object(Bucket=bucket, Key=key, **wanted)
         self.etag: str = response["ETag"]
         self.bytes: int = response["ContentLength"]
         self._body = response["Body"]
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """The whole object once, in chunks of at most `chunk_bytes`.
+        """What was opened, once, in chunks of at most `chunk_bytes`.
 
         A lost connection is taken up again where it broke, only on the same version. Raises JobError when it was
         changed in the meantime, or when it cannot be reached any more.
@@ -61,7 +71,7 @@ class ObjectReader:
             raise JobError(f"{self.name} {self.uri}: found {position} bytes, expected {self.bytes}")
 
     def read(self) -> bytes:
-        """The whole object, for those known to be small."""
+        """All of it at once, for what is known to be small."""
         return b"".join(self.chunks())
 
     def check_unchanged(self) -> None:
@@ -73,22 +83,28 @@ class ObjectReader:
         self._body.close()
         if position == self.bytes:
             return
+        rest = (
+            f"bytes={position}-" if self._span is None else f"bytes={self._span.start + position}-{self._span.stop - 1}"
+        )
         with reading(self._bucket, self._key, self.name):
-            response = self._client.get_object(
-                Bucket=self._bucket, Key=self._key, IfMatch=self.etag, Range=f"bytes={position}-"
-            )
+            response = self._client.get_object(Bucket=self._bucket, Key=self._key, IfMatch=self.etag, Range=rest)
         self._body = response["Body"]
 
 
-def read_json(client: Any, bucket: str, key: str, name: str) -> dict[str, Any]:
-    """A small JSON object; raises JobError when it is something else, and what ObjectReader raises."""
+def read_json(
+    client: Any, bucket: str, key: str, name: str, *, object_hook: Callable[[dict[str, Any]], Any] | None = None
+) -> dict[str, Any]:
+    """A JSON object; raises JobError when it is something else, and what ObjectReader raises.
+
+    `object_hook` takes the place of each object in it as soon as it is parsed, so that a long list need not be held as
+    dictionaries.
+    """
     reader = ObjectReader(client, bucket, key, name)
+    text = reader.read()
     try:
-        document = json.loads(reader.read())
+        document = json.loads(text, object_hook=object_hook)
     except ValueError as error:
-        raise JobError(
-            f"{name} s3://{bucket}/{key}: found text that is not JSON ({error}), expected a record"
-        ) from error
+        raise JobError(f"{name} {reader.uri}: found text that is not JSON ({error}), expected a record") from error
     if not isinstance(document, dict):
         raise JobError(f"{name} {reader.uri}: found a JSON {type(document).__name__}, expected a record")
     return document

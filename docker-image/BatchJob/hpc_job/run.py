@@ -7,17 +7,19 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hpc_job.environment import Job, read_job
-from hpc_job.errors import InputError, JobError, Terminated
+from hpc_job.errors import JobError, Terminated
+from hpc_job.group import is_member, read_member, read_shard
 from hpc_job.records import write_failure
 from hpc_job.s3 import s3_client
 
 Work = Callable[[Job, Mapping[str, str], Any], None]
+Outcome = TypeVar("Outcome")
 
 TERMINATED = (
     "stopped by SIGTERM before it was done (the run was cancelled, the job timed out or its instance was reclaimed)"
@@ -26,12 +28,17 @@ TERMINATED = (
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed, in one line; `details` are further fields of its record."""
+    """Why a job failed; `details` are further fields of its record."""
 
     exit_code: int
     reason: str
     details: Mapping[str, Any] = field(default_factory=dict)
     by_signal: bool = False
+
+    @property
+    def line(self) -> str:
+        """The reason in one line."""
+        return " ".join(self.reason.splitlines())
 
 
 def run(work: Work, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -41,25 +48,31 @@ def run(work: Work, arguments: Sequence[str], environment: Mapping[str, str]) ->
     a fault of ours or of a service, and another try may help.
     """
     signal.signal(signal.SIGTERM, terminate)
-    try:
-        job = read_job(arguments, environment)
-    except InputError as error:
-        print(error, file=sys.stderr)  # the place of a failure record is not known either
-        return error.exit_code
-    failure = attempt(work, job, environment)
+    job = attempt(lambda: identify(arguments, environment))
+    if isinstance(job, Failure):
+        tell(job)  # the place of its record is not known
+        return ended(job)
+    failure = attempt(lambda: work(job, environment, s3_client(environment)))
     if failure is None:
         return 0
-    report(failure, job, environment)
-    if failure.by_signal:
-        # an ordinary exit waits for requests in the background, which may hang beyond the 30 s that Batch gives
-        os._exit(failure.exit_code)
-    return failure.exit_code
+    tell(failure)
+    record(failure, job, environment)
+    return ended(failure)
 
 
-def attempt(work: Work, job: Job, environment: Mapping[str, str]) -> Failure | None:
-    """Does the work; None when it is done. A fault that nobody expected leaves its traceback on stderr."""
+def identify(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
+    """Which job this is; for a child of an array job a list in S3 says which shard it does."""
+    job = read_job(arguments, environment)
+    if not is_member(environment):
+        return job
+    member = read_member(environment)
+    return replace(job, shard=read_shard(s3_client(environment), job.output_bucket, member))
+
+
+def attempt(step: Callable[[], Outcome]) -> Outcome | Failure:
+    """What the step returns, or why it failed. A fault that nobody expected leaves its traceback on stderr."""
     try:
-        work(job, environment, s3_client(environment))
+        return step()
     except Terminated:
         return Failure(JobError.exit_code, TERMINATED, by_signal=True)
     except JobError as error:
@@ -69,17 +82,27 @@ def attempt(work: Work, job: Job, environment: Mapping[str, str]) -> Failure | N
     except Exception as error:  # noqa: BLE001 - the boundary of the process: whatever it is gets told and recorded
         traceback.print_exc()
         return Failure(JobError.exit_code, f"unexpected {type(error).__name__}: {error}")
-    return None
 
 
-def report(failure: Failure, job: Job, environment: Mapping[str, str]) -> None:
-    """Prints the line and writes the failure record."""
-    reason = " ".join(failure.reason.splitlines())
-    print(reason, file=sys.stderr, flush=True)
+def tell(failure: Failure) -> None:
+    """Prints the line that people read."""
+    print(failure.line, file=sys.stderr, flush=True)
+
+
+def record(failure: Failure, job: Job, environment: Mapping[str, str]) -> None:
+    """Writes the failure record; says so when it cannot be written."""
     try:
-        write_failure(s3_client(environment), job, failure.exit_code, reason, failure.details)
+        write_failure(s3_client(environment), job, failure.exit_code, failure.line, failure.details)
     except (JobError, BotoCoreError, ClientError) as error:
         print(f"note: the failure record could not be written: {error}", file=sys.stderr, flush=True)
+
+
+def ended(failure: Failure) -> int:
+    """The exit code; after a signal the process ends here."""
+    if failure.by_signal:
+        # an ordinary exit waits for requests in the background, which may hang beyond the 30 s that Batch gives
+        os._exit(failure.exit_code)
+    return failure.exit_code
 
 
 def terminate(signal_number: int, _frame: object) -> None:

@@ -98,6 +98,23 @@ def reading(bucket: str, key: str, name: str) -> Iterator[None]:
 
 
 @contextmanager
+def reading_recorded(bucket: str, key: str, name: str) -> Iterator[None]:
+    """Like `reading`, of an object in the version that its job recorded; InputError when it has changed since.
+
+    Permanent: the record counts the object as made, so no other try of this run would make it again.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) in CHANGED:
+            raise InputError(
+                f"{name} s3://{bucket}/{key}: found that it was changed after its job recorded it, expected the "
+                "version that was recorded; start a new run of this project"
+            ) from error
+        raise unreadable(error, bucket, key, name) from error
+
+
+@contextmanager
 def writing(bucket: str, key: str) -> Iterator[None]:
     """Turns S3's errors of a write into InputError or JobError."""
     try:
@@ -114,19 +131,9 @@ def unreadable(error: ClientError, bucket: str, key: str, name: str) -> JobError
     """
     code = error_code(error)
     uri = f"s3://{bucket}/{key}"
-    if code == "NoSuchBucket":
-        return InputError(
-            f"{name} {uri}: found no bucket {bucket}, expected an object that this job may read; check the bucket"
-        )
-    if code in MISSING:
-        return InputError(
-            f"{name} {uri}: found no such object, expected an object that this job may read; check bucket and key"
-        )
-    if code in FORBIDDEN:
-        return InputError(
-            f"{name} {uri}: found that it does not exist or may not be read (access denied), expected an object that "
-            "this job may read; check bucket and key, and that the deployment's settings allow them to jobs"
-        )
+    wrong = wrong_input(code, bucket)
+    if wrong:
+        return InputError(f"{name} {uri}: {wrong}")
     if code == "InvalidObjectState":
         return archived(error, bucket, key, name)
     if code in CHANGED:
@@ -135,6 +142,22 @@ def unreadable(error: ClientError, bucket: str, key: str, name: str) -> JobError
             "start the run again"
         )
     return JobError(f"{name} {uri}: could not be read: {described(error)}")
+
+
+def wrong_input(code: str, bucket: str) -> str | None:
+    """What was found and what is expected, for an error that stays however often one reads; None for any other."""
+    if code == "NoSuchBucket":
+        return f"found no bucket {bucket}, expected an object that this job may read; check the bucket"
+    if code in MISSING:
+        return "found no such object, expected an object that this job may read; check bucket and key"
+    if code in FORBIDDEN:
+        return (
+            "found that it does not exist or may not be read (access denied), expected an object that "
+            "this job may read; check bucket and key, and that the deployment's settings allow them to jobs"
+        )
+    if code == "InvalidRange":
+        return "found that it ends before the bytes that were asked for, expected a longer object"
+    return None
 
 
 def archived(error: ClientError, bucket: str, key: str, name: str) -> InputError:

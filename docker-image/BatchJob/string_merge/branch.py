@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from hpc_job.environment import SPLIT_STATE, Job
@@ -15,6 +16,7 @@ from string_merge.in_order import in_order
 
 RECORDS_AT_ONCE = 16
 BEGINNING = datetime.fromtimestamp(0, UTC)
+FAILED = ".failed"  # before .json, in the key of a failure record
 NO_RECORD = "no record: the job did not finish (its log tells why)"
 
 
@@ -46,7 +48,7 @@ BRANCHES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shard:
     """A shard as the split wrote it; `lines` counts a last one without a terminator."""
 
@@ -58,7 +60,7 @@ class Shard:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Output:
     """What a branch made of a shard, as its job recorded it."""
 
@@ -70,6 +72,11 @@ class Output:
     terminator_bytes: int
     sha256: str
     source_sha256: str
+    etag: str
+
+    def as_record(self) -> dict[str, Any]:
+        """Its entry in the merge's record."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def read_branch(environment: Mapping[str, str]) -> Branch:
@@ -89,36 +96,35 @@ def read_branch(environment: Mapping[str, str]) -> Branch:
 def read_shards(client: Any, job: Job) -> list[Shard]:
     """The shards in input order, from the split's record; raises JobError or InputError when it cannot be read."""
     key = job.state_record_key(SPLIT_STATE)
-    record = read_json(client, job.output_bucket, key, "the split's record")
     uri = f"s3://{job.output_bucket}/{key}"
-    shards = record.get("shards")
-    if not isinstance(shards, list):
-        raise JobError(f"the split's record {uri}: found shards {shards!r:.200}, expected a list")
-    return [
-        Shard(
-            index=index,
-            name=field(shard, "name", str, uri),
-            bytes=field(shard, "bytes", int, uri),
-            lines=field(shard, "lines", int, uri),
-            terminator_bytes=field(shard, "terminator_bytes", int, uri),
-            sha256=field(shard, "sha256", str, uri),
+    numbers = count()
+
+    def shard(node: dict[str, Any]) -> Any:
+        if "name" not in node:  # the record itself, or its input
+            return node
+        return Shard(
+            index=next(numbers),
+            name=field(node, "name", str, uri),
+            bytes=field(node, "bytes", int, uri),
+            lines=field(node, "lines", int, uri),
+            terminator_bytes=field(node, "terminator_bytes", int, uri),
+            sha256=field(node, "sha256", str, uri),
         )
-        for index, shard in enumerate(shards)
-    ]
+
+    shards = read_json(client, job.output_bucket, key, "the split's record", object_hook=shard).get("shards")
+    if not isinstance(shards, list) or not all(isinstance(shard, Shard) for shard in shards):
+        raise JobError(f"the split's record {uri}: found shards {shards!r:.200}, expected a list of shards")
+    return shards
 
 
-def read_outputs(client: Any, job: Job, branch: Branch, shards: Iterable[Shard]) -> list[Output]:
+def read_outputs(client: Any, job: Job, branch: Branch, shards: Sequence[Shard]) -> list[Output]:
     """The outputs in input order, each of them what its shard must have become.
 
     Raises JobError that names all missing shards (InputError when another try can help none of them), or the first
     whose record does not fit the split's.
     """
-    shards = list(shards)
+    check_done(client, job, branch, shards)
     prefix = job.records_prefix(branch.state)
-    present = list_keys(client, job.output_bucket, prefix, branch.made_since)
-    absent = [shard for shard in shards if f"{prefix}{shard.name}.json" not in present]
-    if absent:
-        raise missing_shards(client, job, branch, absent, present)
 
     def read_output(shard: Shard) -> Output:
         key = f"{prefix}{shard.name}.json"
@@ -126,6 +132,20 @@ def read_outputs(client: Any, job: Job, branch: Branch, shards: Iterable[Shard])
         return checked_output(job, branch, shard, record, f"s3://{job.output_bucket}/{key}")
 
     return list(in_order(read_output, shards, threads=RECORDS_AT_ONCE))
+
+
+def check_done(client: Any, job: Job, branch: Branch, shards: Iterable[Shard]) -> None:
+    """Raises JobError that names all shards without a record, InputError when another try can help none of them."""
+    prefix = job.records_prefix(branch.state)
+    absent = {shard.name: shard for shard in shards}
+    failed = set()
+    for key in list_keys(client, job.output_bucket, prefix, branch.made_since):
+        name = key.removeprefix(prefix).removesuffix(".json")
+        if name.endswith(FAILED):
+            failed.add(name.removesuffix(FAILED))
+        absent.pop(name, None)
+    if absent:
+        raise missing_shards(client, job, branch, list(absent.values()), failed)
 
 
 def checked_output(job: Job, branch: Branch, shard: Shard, record: Mapping[str, Any], uri: str) -> Output:
@@ -148,7 +168,7 @@ def checked_output(job: Job, branch: Branch, shard: Shard, record: Mapping[str, 
                 f"shard {shard.name} of {branch.state}: found {name} {record.get(name)!r:.200} in its record {uri}, "
                 f"expected {value!r:.200}; start a new run of this project"
             )
-    return Output(sha256=field(record, "sha256", str, uri), **expected)
+    return Output(sha256=field(record, "sha256", str, uri), etag=field(record, "etag", str, uri), **expected)
 
 
 def expected_terminator_bytes(branch: Branch, shard: Shard, found: Any) -> int:
@@ -162,14 +182,14 @@ def expected_terminator_bytes(branch: Branch, shard: Shard, found: Any) -> int:
     return max(least, min(found, 2 * shard.lines, shard.bytes))
 
 
-def missing_shards(client: Any, job: Job, branch: Branch, absent: list[Shard], present: set[str]) -> JobError:
-    """Why each missing shard is missing; permanent when all of them are."""
+def missing_shards(client: Any, job: Job, branch: Branch, absent: Sequence[Shard], failed: Set[str]) -> JobError:
+    """Why each missing shard is missing; permanent when all of them are. `failed` names those with a failure record."""
     prefix = job.records_prefix(branch.state)
 
     def explain(shard: Shard) -> dict[str, Any]:
-        key = f"{prefix}{shard.name}.failed.json"
         reason, permanent = NO_RECORD, False
-        if key in present:
+        if shard.name in failed:
+            key = f"{prefix}{shard.name}{FAILED}.json"
             failure = read_json(client, job.output_bucket, key, f"failure record of shard {shard.name}")
             reason, permanent = str(failure.get("reason", NO_RECORD)), failure.get("permanent") is True
         return {"index": shard.index, "shard": shard.name, "reason": reason, "permanent": permanent}
@@ -184,11 +204,11 @@ def missing_shards(client: Any, job: Job, branch: Branch, absent: list[Shard], p
     )
 
 
-def list_keys(client: Any, bucket: str, prefix: str, since: datetime) -> set[str]:
+def list_keys(client: Any, bucket: str, prefix: str, since: datetime) -> Iterator[str]:
     """All keys under a prefix that were written at that time or later; raises JobError or InputError."""
     with reading(bucket, prefix, "the branch's records"):
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return {entry["Key"] for page in pages for entry in page.get("Contents", []) if entry["LastModified"] >= since}
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            yield from (entry["Key"] for entry in page.get("Contents", []) if entry["LastModified"] >= since)
 
 
 def field(node: Any, name: str, kind: type[Any], uri: str) -> Any:

@@ -41,15 +41,6 @@ def after_lines(block: bytes, start: int, lines: int) -> int:
     return start
 
 
-def shard_name(file: str, number: int) -> str:
-    """Name of a shard; name order is input order up to 100,000 shards.
-
-    >>> shard_name("lines.txt", 7)
-    'lines.txt_00007'
-    """
-    return f"{file}_{number:05d}"
-
-
 def smallest_lines_per_shard(lines: int, max_shards: int) -> int:
     """The fewest lines a shard with which so many lines need no more than `max_shards` shards.
 

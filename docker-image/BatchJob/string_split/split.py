@@ -11,13 +11,15 @@ from typing import Any
 from hpc_job.environment import Job, file_name, required, whole_number
 from hpc_job.errors import InputError, JobError
 from hpc_job.object_reader import ObjectReader
-from hpc_job.object_writer import ObjectWriter, Uploads, put_small
+from hpc_job.object_writer import ObjectWriter, put_small
 from hpc_job.records import write_record
 from hpc_job.s3 import writing
+from hpc_job.shard_name import MAX_SHARDS, shard_digits, shard_name
 from hpc_job.text import Measure, measured, whole_lines
-from string_split.cut import cut, shard_name, smallest_lines_per_shard
+from hpc_job.uploads import Uploads
+from string_split.cut import cut, smallest_lines_per_shard
 
-MAX_SHARDS = 10_000  # one Batch job a shard in each branch; beyond it shards would have to be grouped
+PUTS_AT_ONCE = 8  # shards, or parts of large ones; each is held in memory
 MAX_LINES_PER_SHARD = 1_000_000_000
 DELETE_AT_ONCE = 1_000  # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
@@ -48,7 +50,7 @@ def split_input(job: Job, environment: Mapping[str, str], client: Any) -> None:
     reader = ObjectReader(client, request.bucket, request.key, "input")
     total = Measure()
     blocks = whole_lines(measured(reader.chunks(), total), f"input {reader.uri}")
-    shards = Shards(job, client, request.file)
+    shards = Shards(job, client, request.file, shard_digits(reader.bytes, request.lines_per_shard))
     if not shards.write(blocks, request.lines_per_shard):
         for _ in blocks:  # counts on to the end, to say what would fit
             pass
@@ -61,27 +63,28 @@ def split_input(job: Job, environment: Mapping[str, str], client: Any) -> None:
     reader.check_unchanged()
     shards.write_list()
     source = {"bucket": request.bucket, "key": request.key, "etag": reader.etag.strip('"')}
-    fields = {"input": source | total.as_record(), "split_num": request.lines_per_shard, "shards": shards.records}
-    write_record(client, job, fields)
+    fields = {"input": source | total.as_record(), "split_num": request.lines_per_shard}
+    write_record(client, job, fields, shards=shards.records)
 
 
 class Shards:
     """The shards of one input under this job's state; `records` tells of those that this job wrote, in order."""
 
-    def __init__(self, job: Job, client: Any, file: str) -> None:
+    def __init__(self, job: Job, client: Any, file: str, digits: int) -> None:
         self._job = job
         self._client = client
         self._file = file
+        self._digits = digits
         self.records: list[dict[str, Any]] = []
 
     def write(self, blocks: Iterable[bytes], lines_per_shard: int) -> bool:
         """Writes the shards; False when there is text for one more than may be, which is then not written."""
         pieces = cut(blocks, lines_per_shard)
-        with Uploads(self._client) as uploads:
+        with Uploads(self._client, threads=PUTS_AT_ONCE) as uploads:
             for number, shard in groupby(pieces, key=itemgetter(0)):
                 if number == MAX_SHARDS:
                     return False
-                name = shard_name(self._file, number)
+                name = shard_name(self._file, number, self._digits)
                 with ObjectWriter(uploads, self._job.output_bucket, self._job.key(name), intermediate=True) as output:
                     for _, piece in shard:
                         output.write(piece)
