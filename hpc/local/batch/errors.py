@@ -4,7 +4,8 @@
 class BatchError(Exception):
     """An answer of the Batch API that is an error; the host turns it into HTTP.
 
-    `code` is AWS's name of the error, `status` the HTTP status: ClientException 400, ServerException 500.
+    `code` is AWS's name of the error, `status` the HTTP status: ClientException 400,
+    TooManyRequestsException 429, ServerException 500.
     Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html#API_SubmitJob_Errors
     """
 
@@ -31,6 +32,14 @@ def client_error(message: str) -> BatchError:
 def server_error(message: str) -> BatchError:
     """Not the caller's mistake: Step Functions retries it."""
     return BatchError("ServerException", message, 500)
+
+
+def throttled() -> BatchError:
+    """More calls than AWS takes in a second; SDKs retry it by themselves, Step Functions by its Retry.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/CommonErrors.html
+    """
+    return BatchError("TooManyRequestsException", "Too Many Requests", 429)
 
 
 def unsupported(what: str) -> BatchError:
