@@ -145,7 +145,10 @@ class AttemptRunner:
             ) from error
 
     def _environment(self, request: AttemptRequest, credentials: dict[str, str], scratch: Path) -> dict[str, str]:
-        """A clean environment: nothing of the host's own gets in."""
+        """A clean environment: nothing of the host's own gets in.
+
+        IMAGE, which tells in a job's record what code made its output, is the definition's.
+        """
         return {
             "PATH": f"{self._config.path_prefix}:{_PATH}",
             "PYTHONPATH": str(self._config.jobs_dir),

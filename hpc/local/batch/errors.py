@@ -1,5 +1,7 @@
 """What callers of the Batch service are told when it refuses, and when a wait ends before its job."""
 
+from http import HTTPStatus
+
 
 class BatchError(Exception):
     """An answer of the Batch API that is an error; the host turns it into HTTP.
@@ -14,6 +16,14 @@ class BatchError(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+    @property
+    def name_in_step_functions(self) -> str:
+        """What a Retry or Catch of a state machine has to name: throttled calls are not named one by one.
+
+        Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html
+        """
+        return f"Batch.{'AWSBatchException' if self.status == HTTPStatus.TOO_MANY_REQUESTS else self.code}"
 
 
 class JobWaitCancelled(Exception):
@@ -39,7 +49,7 @@ def throttled() -> BatchError:
 
     Source: https://docs.aws.amazon.com/batch/latest/APIReference/CommonErrors.html
     """
-    return BatchError("TooManyRequestsException", "Too Many Requests", 429)
+    return BatchError("TooManyRequestsException", "Too Many Requests", HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def unsupported(what: str) -> BatchError:

@@ -12,6 +12,7 @@ SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 #: Source: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
 STATUSES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 FINAL = (SUCCEEDED, FAILED)
+ARRAY_CHILD_FAILED = "Array Child Job failed"
 ACTIVE = tuple(status for status in STATUSES if status not in FINAL)
 
 

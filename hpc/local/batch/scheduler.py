@@ -26,7 +26,18 @@ from hpc.local.batch.faults import FaultsFileError, FaultSwitches, StuckFault
 from hpc.local.batch.job_queues import JobQueues
 from hpc.local.batch.job_store import JobStore
 from hpc.local.batch.kept_jobs import PLATFORM_STOPPED, to_json
-from hpc.local.batch.model import FAILED, PENDING, RUNNABLE, RUNNING, STARTING, SUCCEEDED, Attempt, Job, Placement
+from hpc.local.batch.model import (
+    ARRAY_CHILD_FAILED,
+    FAILED,
+    PENDING,
+    RUNNABLE,
+    RUNNING,
+    STARTING,
+    SUCCEEDED,
+    Attempt,
+    Job,
+    Placement,
+)
 from hpc.local.batch.outcome import AttemptOutcome
 from hpc.local.batch.submission import command_line
 
@@ -34,7 +45,6 @@ _LOG = logging.getLogger(__name__)
 
 #: How soon a job starts whose fault switch is gone.
 _LOOK_AGAIN_S = 0.25
-ARRAY_CHILD_FAILED = "Array Child Job failed"
 
 
 class Scheduler:

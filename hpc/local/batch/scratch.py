@@ -19,23 +19,25 @@ class ScratchFolders:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._empty: list[Path] = []
+        #: Empty folders, each with the time of its last change.
+        self._empty: list[tuple[Path, int]] = []
         self._lock = threading.Lock()
 
     def take(self) -> Path:
         """An empty folder that nobody else has."""
         with self._lock:
-            folder = self._empty.pop() if self._empty else None
-        if folder is not None and _is_as_new(folder):
+            folder, changed_ns = self._empty.pop() if self._empty else (None, 0)
+        if folder is not None and _changed_ns(folder) == changed_ns:
             return folder
         self._root.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix="attempt-", dir=self._root))
 
     def give_back(self, folder: Path) -> None:
         """Takes a folder back when its attempt has ended; what is in it is removed."""
-        if _is_as_new(folder):
+        changed_ns = _changed_ns(folder)
+        if changed_ns is not None and next(folder.iterdir(), None) is None:
             with self._lock:
-                self._empty.append(folder)
+                self._empty.append((folder, changed_ns))
         else:
             _remove(folder)
 
@@ -43,17 +45,17 @@ class ScratchFolders:
         """Removes the folders that nobody has."""
         with self._lock:
             folders, self._empty = self._empty, []
-        for folder in folders:
+        for folder, _ in folders:
             _remove(folder)
 
 
-def _is_as_new(folder: Path) -> bool:
+def _changed_ns(folder: Path) -> int | None:
+    """When something was made or removed in a folder; None when it is no folder that its owner alone may use."""
     try:
         found = folder.lstat()
-        is_mine = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
-        return is_mine and next(folder.iterdir(), None) is None
     except OSError:
-        return False
+        return None
+    return found.st_mtime_ns if found.st_mode == stat.S_IFDIR | stat.S_IRWXU else None
 
 
 def _remove(folder: Path) -> None:

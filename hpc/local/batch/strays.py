@@ -3,10 +3,13 @@
 import contextlib
 import os
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 _PROC = Path("/proc")
 _ROUNDS = 5
+#: So few processes are looked at one by one, whether they are still there or not; listing all takes longer.
+_FEW = 64
 
 
 def last_process_id() -> int:
@@ -33,9 +36,7 @@ def end_processes_with(variable: str, value: str, *, newer_than: int = 0) -> int
         if not strays:
             break
         found += len(strays)
-        for pid in strays:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(strays)
     return found
 
 
@@ -46,10 +47,16 @@ def end_processes_in(folder: Path) -> int:
     """
     root = str(folder.resolve())
     strays = [pid for pid in _own_processes() if f"{_working_folder(pid)}/".startswith(f"{root}/")]
-    for pid in strays:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    _kill(strays)
     return len(strays)
+
+
+def _kill(pids: list[int]) -> None:
+    """Kills processes as one: none of them sees another one end and goes on without it."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 def _working_folder(pid: int) -> str:
@@ -59,11 +66,15 @@ def _working_folder(pid: int) -> str:
         return ""
 
 
-def _own_processes(newer_than: int = 0) -> list[int]:
+def _own_processes(newer_than: int = 0) -> Iterable[int]:
+    oldest = newer_than
+    if newer_than:
+        newest = last_process_id()
+        if 0 <= newest - newer_than < _FEW:
+            return range(newer_than + 1, newest + 1)
+        oldest = newer_than if newest >= newer_than else 0  # ids have begun anew
     if not _PROC.is_dir():
-        return []
-    begun_anew = last_process_id() < newer_than
-    oldest = 0 if begun_anew else newer_than
+        return ()
     pids = (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal())
     return [pid for pid in pids if pid > oldest and pid != os.getpid()]
 

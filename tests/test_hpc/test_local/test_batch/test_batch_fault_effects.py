@@ -6,6 +6,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from hpc.local.batch import BatchError
+
 EXITED = "Essential container in task exited"
 CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"
 REQUIREMENT = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
@@ -218,6 +220,17 @@ def test_throttle_refuses_a_part_of_the_calls(batch):
     # A refused call has done nothing, and other calls go on
     names = [{"name": "JOB_NAME", "values": ["*"]}]
     assert len(batch.client.list_jobs(jobQueue="queue", filters=names)["jobSummaryList"]) == answers.count(None)
+
+
+def test_throttle_has_the_name_in_step_functions_that_our_machines_retry(batch):
+    batch.set_faults({"call": "SubmitJob", "action": "throttle"})
+    with pytest.raises(BatchError) as refusal:
+        batch.service.handle("SubmitJob", {})
+    assert refusal.value.name_in_step_functions == "Batch.AWSBatchException"
+    batch.set_faults()
+    with pytest.raises(BatchError) as refusal:
+        batch.service.handle("SubmitJob", {})
+    assert refusal.value.name_in_step_functions == "Batch.ClientException"
 
 
 def test_slow_answers_late_and_holds_up_nobody_else(batch):

@@ -59,16 +59,22 @@ def test_attempts_one_after_the_other_find_an_empty_folder(new_batch):
     assert [len(lines) for lines in logs] == [1, 1, 1]
 
 
-def test_only_processes_newer_than_a_moment_are_looked_at():
+@pytest.mark.parametrize("newer_than", [0, 10**9], ids=["all", "ids have begun anew"])
+def test_all_processes_are_looked_at_when_age_says_nothing(newer_than):
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, "STRAY_TEST": "old"}) as process:
+        assert end_processes_with("STRAY_TEST", "old", newer_than=newer_than) >= 1
+        assert process.wait(5) == -9
+
+
+@pytest.mark.parametrize("few", [64, 0], ids=["one by one", "from a list"])
+def test_only_processes_newer_than_a_moment_are_looked_at(monkeypatch, few):
+    monkeypatch.setattr("hpc.local.batch.strays._FEW", few)
     environment = {**os.environ, "STRAY_TEST": "here"}
     with subprocess.Popen(["sleep", "60"], env=environment) as older:
         moment = last_process_id()
-        assert moment >= older.pid
         assert end_processes_with("STRAY_TEST", "here", newer_than=moment) == 0
         with subprocess.Popen(["sleep", "60"], env=environment) as newer:
             assert end_processes_with("STRAY_TEST", "here", newer_than=moment) >= 1
             assert newer.wait(5) == -9
         assert older.poll() is None
-        # And when ids have begun anew since that moment, at all of them
-        assert end_processes_with("STRAY_TEST", "here", newer_than=10**9) >= 1
-        assert older.wait(5) == -9
+        older.kill()
