@@ -79,7 +79,7 @@ class Scheduler:
         self._dependencies = Dependencies(store)
         self._default_log_group = default_log_group
         self._now_ms = now_ms
-        self._waiting: dict[str, list[tuple[tuple[int, int], Job]]] = {}
+        self._waiting: dict[str, list[tuple[int, int, Job]]] = {}
         self._running: dict[str, tuple[threading.Thread, threading.Event]] = {}
         self._blocked = BlockedJobs(lock, self.cancel)
         self._looks_again: threading.Timer | None = None
@@ -92,6 +92,7 @@ class Scheduler:
         except Exception as error:
             _LOG.exception("job %s is refused: it was not written down", job.job_id)
             raise server_error(f"The job could not be written down: {error}") from error
+        job.container_view = job_views.container_view(job)
         self._store.add(job)
         lost = self._dependencies.add(job)
         if job.array is not None or job.open_dependencies:
@@ -161,7 +162,7 @@ class Scheduler:
     def _wait_in_queue(self, job: Job) -> None:
         job.status_reason = None
         self._move(job, RUNNABLE)
-        heapq.heappush(self._waiting.setdefault(job.queue_arn, []), (job.order, job))
+        heapq.heappush(self._waiting.setdefault(job.queue_arn, []), (*job.order, job))
 
     def _next(self) -> tuple[Job, Placement] | None:
         """The job that starts now and where; None when the one whose turn it is does not fit, or none waits."""
@@ -204,12 +205,12 @@ class Scheduler:
 
     def _head(self, queue_arn: str) -> Job | None:
         waiting = self._waiting[queue_arn]
-        while waiting and waiting[0][1].status != RUNNABLE:
+        while waiting and waiting[0][2].status != RUNNABLE:
             heapq.heappop(waiting)
         if not waiting:
             del self._waiting[queue_arn]
             return None
-        return waiting[0][1]
+        return waiting[0][2]
 
     def _start(self, job: Job, placement: Placement) -> None:
         heapq.heappop(self._waiting[job.queue_arn])
@@ -298,7 +299,7 @@ class Scheduler:
 
     def _move(self, job: Job, status: str) -> None:
         self._store.move(job, status)
-        self._changes.publish(job_views.event_detail(job))
+        self._changes.publish(job)
 
     def _new_attempt(self, job: Job, placement: Placement) -> Attempt:
         """Source: https://docs.aws.amazon.com/batch/latest/userguide/using_awslogs.html"""
