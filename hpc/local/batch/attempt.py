@@ -1,35 +1,33 @@
 """Runs one attempt of a job: image, credentials, scratch folder, environment, process, logs."""
 
 import logging
-import os
 import re
-import secrets
-import shutil
-import stat
-import tempfile
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from hpc.local.batch import fault_effects
 from hpc.local.batch.config import BatchConfig
+from hpc.local.batch.fault_effects import MidRunEnd
 from hpc.local.batch.faults import Fault, FaultSwitches
 from hpc.local.batch.log_lines import LineBatcher, Lines
+from hpc.local.batch.outcome import NOT_STARTED, TASK_EXITED, TIMED_OUT, AttemptOutcome, NotStarted, host_terminated
 from hpc.local.batch.ports import BatchPorts
 from hpc.local.batch.process import CommandNotStarted, ProcessRequest, ProcessResult, run_process, start_cold
-from hpc.local.batch.strays import end_processes_with
+from hpc.local.batch.scratch import ScratchFolders
+from hpc.local.batch.strays import end_processes_with, last_process_id
 from hpc.local.batch.warm import WarmStarter
 from hpc.local.job_code import code_digest
 
 _LOG = logging.getLogger(__name__)
 
-TASK_EXITED = "Essential container in task exited"
-TIMED_OUT = "Job attempt duration exceeded timeout"
-NOT_STARTED = "Task failed to start"
 #: A user without a home, as in the images; one for each attempt would keep jobs from being forked.
 _NO_HOME = "/nonexistent"
-_HANG_COMMAND = ("sleep", "2147483647")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
+#: As long as an attempt is short, ids of processes have not begun anew since its start.
+_SHORT_S = 10.0
 _IMAGE_NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
 
 
@@ -38,7 +36,7 @@ class AttemptRequest:
     """One attempt of one job; `environment` is the definition's and over it the submission's."""
 
     job_id: str
-    job_name: str
+    job_label: str
     attempt: int
     array_index: int | None = None
     image: str
@@ -52,47 +50,27 @@ class AttemptRequest:
     log_stream: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class AttemptOutcome:
-    """How an attempt ended, in AWS's words; `exit_code` is None when no container ran to its end.
-
-    `is_last` means that no retry rule is asked: a timeout and a terminated job are final.
-    Source: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
-    """
-
-    exit_code: int | None = None
-    reason: str | None = None
-    status_reason: str
-    is_last: bool = False
-
-
-class _NotStarted(Exception):
-    """The container never ran; the retry rules see why."""
-
-    def __init__(self, reason: str, *, status_reason: str = NOT_STARTED, exit_code: int | None = None) -> None:
-        super().__init__(reason)
-        self.outcome = AttemptOutcome(exit_code=exit_code, reason=reason, status_reason=status_reason)
-
-
 class AttemptRunner:
     """Runs attempts, each in the thread of its caller."""
 
-    def __init__(self, config: BatchConfig, ports: BatchPorts) -> None:
+    def __init__(self, config: BatchConfig, ports: BatchPorts, faults: FaultSwitches) -> None:
         self._config = config
         self._ports = ports
-        self._faults = FaultSwitches(config.faults_file)
+        self._faults = faults
+        self._scratch = ScratchFolders(config.scratch_dir)
         self._warm = WarmStarter(config.jobs_dir) if config.warm else None
 
     def close(self) -> None:
         """Ends what was kept for further attempts; no attempt may run any more."""
         if self._warm is not None:
             self._warm.close()
+        self._scratch.close()
 
     def run(self, request: AttemptRequest, *, stop: threading.Event, on_running: Callable[[], None]) -> AttemptOutcome:
         """Runs an attempt to its end; `stop` ends it early. Never raises: every trouble is the attempt's outcome."""
         try:
             return self._run(request, stop, on_running)
-        except _NotStarted as error:
+        except NotStarted as error:
             return error.outcome
         except Exception as error:  # noqa: BLE001 (last line of a thread: the job must end, and with the reason)
             _LOG.exception("attempt %s of job %s", request.attempt, request.job_id)
@@ -100,62 +78,66 @@ class AttemptRunner:
 
     def _run(self, request: AttemptRequest, stop: threading.Event, on_running: Callable[[], None]) -> AttemptOutcome:
         self._check_image(request.image)
-        fault = self._faults.for_attempt(request.job_name)
-        log = LineBatcher(lambda lines: self._to_log(request, lines), self._ports.clock)
-        if fault.action in ("exit", "reclaim"):
-            on_running()
-            return _injected(fault, log)
-        credentials = self._credentials(request)
-        if fault.action == "hang":
-            request = replace(request, command=_HANG_COMMAND)
-        if fault.timeout_s is not None:
-            request = replace(request, timeout_s=fault.timeout_s)
-        if stop.is_set():
-            raise _NotStarted("The job was stopped before its container was started")
-        return self._run_process(request, credentials, log, stop, on_running)
+        fault = self._faults.for_attempt(request.job_label, request.attempt)
+        log = self._log(request, fault)
+        if not fault_effects.runs_command(fault):
+            if fault.action != "cannot_pull_image":
+                on_running()
+                log.feed(f"Fault switch: {fault.action} instead of the command\n".encode())
+                log.close()
+            return fault_effects.outcome(fault, request.image)
+        return self._run_command(request, fault, log, stop, on_running)
 
-    def _run_process(
+    def _run_command(
         self,
         request: AttemptRequest,
-        credentials: dict[str, str],
+        fault: Fault,
         log: LineBatcher,
         stop: threading.Event,
         on_running: Callable[[], None],
     ) -> AttemptOutcome:
-        self._to_log(request, [])  # the stream is there from the start, as with the awslogs driver
-        self._config.scratch_dir.mkdir(parents=True, exist_ok=True)
-        prefix = f"{_file_name(request.job_id)}-{request.attempt}-"
-        scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=self._config.scratch_dir))
+        credentials = self._credentials(request)
+        if stop.is_set():
+            raise NotStarted("The job was stopped before its container was started")
+        mid_run_end = MidRunEnd(fault, request.job_id, stop)
+        scratch = self._scratch.take()
+        started_at, newest_process = time.monotonic(), last_process_id()
+
+        def on_started() -> None:
+            mid_run_end.start()
+            on_running()
+
         try:
             result = run_process(
                 ProcessRequest(
-                    command=request.command,
+                    command=fault_effects.command(fault, request.command),
                     environment=self._environment(request, credentials, scratch),
                     folder=scratch,
-                    timeout_s=request.timeout_s,
-                    kill_grace_s=self._config.kill_grace_s,
+                    timeout_s=request.timeout_s if fault.timeout_s is None else fault.timeout_s,
+                    kill_grace_s=self._config.kill_grace_s if fault.after_s is None else 0.0,
                 ),
-                on_started=on_running,
+                on_started=on_started,
                 on_output=log.feed,
                 on_tick=log.flush_if_due,
-                should_stop=stop.is_set,
+                should_stop=mid_run_end.should_stop,
                 start=self._warm.for_image(image_folder(request.image)) if self._warm else start_cold,
             )
         except CommandNotStarted as error:
-            raise _NotStarted(
+            raise NotStarted(
                 f"CannotStartContainerError: failed to start container process: {error}", exit_code=error.exit_code
             ) from error
         finally:
             log.close()
-            end_processes_with("AWS_BATCH_JOB_ID", request.job_id)
-            _remove(scratch)
-        return _outcome(result)
+            is_short = time.monotonic() - started_at < _SHORT_S
+            end_processes_with("AWS_BATCH_JOB_ID", request.job_id, newer_than=newest_process if is_short else 0)
+            self._scratch.give_back(scratch)
+        return fault_effects.outcome(fault, request.image) if mid_run_end.decided(result) else _outcome(result)
 
     def _check_image(self, image: str) -> None:
         folder = image_folder(image)
         if folder is None or not (self._config.jobs_dir / folder).is_dir():
             missing = f"no folder {self._config.jobs_dir.name}/{folder}" if folder else "not an image name"
-            raise _NotStarted(f'CannotPullContainerError: failed to resolve reference "{image}": {missing}')
+            raise NotStarted(f'CannotPullContainerError: failed to resolve reference "{image}": {missing}')
 
     def _credentials(self, request: AttemptRequest) -> dict[str, str]:
         if not request.job_role_arn:
@@ -164,14 +146,17 @@ class AttemptRunner:
         try:
             return self._ports.credentials_for_role(request.job_role_arn, _file_name(request.job_id))
         except Exception as error:
-            raise _NotStarted(
+            raise NotStarted(
                 f"{type(error).__name__}: {error}",
                 status_reason=f"ECS was unable to assume the role '{request.job_role_arn}' that was provided for this "
                 f"task: {error}",
             ) from error
 
     def _environment(self, request: AttemptRequest, credentials: dict[str, str], scratch: Path) -> dict[str, str]:
-        """A clean environment: nothing of the host's own gets in."""
+        """A clean environment: nothing of the host's own gets in.
+
+        IMAGE, which tells in a job's record what code made its output, is the definition's.
+        """
         return {
             "PATH": f"{self._config.path_prefix}:{_PATH}",
             "PYTHONPATH": str(self._config.jobs_dir),
@@ -198,11 +183,16 @@ class AttemptRunner:
             return {}
         return {"IMAGE": f"{request.image}@sha256:{code_digest(self._config.jobs_dir, folder)}"}
 
-    def _to_log(self, request: AttemptRequest, lines: Lines) -> None:
-        try:
-            self._ports.log_sink(request.log_group, request.log_stream, lines)
-        except Exception:  # noqa: BLE001 (a job does not fail, and its output does not stop, for want of a log)
-            _LOG.exception("%d log lines of job %s are lost", len(lines), request.job_id)
+    def _log(self, request: AttemptRequest, fault: Fault) -> LineBatcher:
+        def to_log(lines: Lines) -> None:
+            if fault.loses_log:
+                return
+            try:
+                self._ports.log_sink(request.log_group, request.log_stream, lines)
+            except Exception:  # noqa: BLE001 (a job does not fail, and its output does not stop, for want of a log)
+                _LOG.exception("%d log lines of job %s are lost", len(lines), request.job_id)
+
+        return LineBatcher(to_log, self._ports.clock)
 
 
 def _file_name(job_id: str) -> str:
@@ -218,38 +208,9 @@ def image_folder(image: str) -> str | None:
 
 def _outcome(result: ProcessResult) -> AttemptOutcome:
     if result.is_lost:
-        return _host_terminated(is_last=result.stopped)
+        return host_terminated(is_last=result.stopped)
     return AttemptOutcome(
         exit_code=result.exit_code,
         status_reason=TIMED_OUT if result.timed_out else TASK_EXITED,
         is_last=result.timed_out or result.stopped,
     )
-
-
-def _injected(fault: Fault, log: LineBatcher) -> AttemptOutcome:
-    log.feed(f"Fault switch: {fault.action} instead of the command\n".encode())
-    log.close()
-    if fault.action == "reclaim":
-        return _host_terminated()
-    return AttemptOutcome(exit_code=fault.exit_code, status_reason=TASK_EXITED)
-
-
-def _host_terminated(*, is_last: bool = False) -> AttemptOutcome:
-    instance = f"i-{secrets.token_hex(9)[:17]}"
-    return AttemptOutcome(status_reason=f"Host EC2 (instance {instance}) terminated.", is_last=is_last)
-
-
-def _remove(folder: Path) -> None:
-    """Removes a scratch folder, with what the job made unreadable in it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if not folder.exists():
-        return
-    folder.chmod(stat.S_IRWXU)
-    for parent, names, _ in os.walk(folder):
-        for name in names:
-            inner = Path(parent, name)
-            if not inner.is_symlink():
-                inner.chmod(stat.S_IRWXU)
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        _LOG.warning("the scratch folder %s could not be removed", folder)

@@ -1,10 +1,13 @@
 """What callers of the Batch service are told when it refuses, and when a wait ends before its job."""
 
+from http import HTTPStatus
+
 
 class BatchError(Exception):
     """An answer of the Batch API that is an error; the host turns it into HTTP.
 
-    `code` is AWS's name of the error, `status` the HTTP status: ClientException 400, ServerException 500.
+    `code` is AWS's name of the error, `status` the HTTP status: ClientException 400,
+    TooManyRequestsException 429, ServerException 500.
     Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html#API_SubmitJob_Errors
     """
 
@@ -13,6 +16,14 @@ class BatchError(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+    @property
+    def name_in_step_functions(self) -> str:
+        """What a Retry or Catch of a state machine has to name: throttled calls are not named one by one.
+
+        Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html
+        """
+        return f"Batch.{'AWSBatchException' if self.status == HTTPStatus.TOO_MANY_REQUESTS else self.code}"
 
 
 class JobWaitCancelled(Exception):
@@ -31,6 +42,14 @@ def client_error(message: str) -> BatchError:
 def server_error(message: str) -> BatchError:
     """Not the caller's mistake: Step Functions retries it."""
     return BatchError("ServerException", message, 500)
+
+
+def throttled() -> BatchError:
+    """More calls than AWS takes in a second; SDKs retry it by themselves, Step Functions by its Retry.
+
+    Source: https://docs.aws.amazon.com/batch/latest/APIReference/CommonErrors.html
+    """
+    return BatchError("TooManyRequestsException", "Too Many Requests", HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def unsupported(what: str) -> BatchError:

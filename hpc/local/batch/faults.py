@@ -1,33 +1,58 @@
-"""Fault switches, for tests only: they make attempts of chosen jobs fail in a chosen way.
+"""Fault switches, for tests only: what goes wrong on AWS, made to go wrong here.
 
-A JSON file that holds a list; read at the start of each attempt, so that a test can change it while the platform runs:
+A JSON file that holds a list, looked at whenever a switch could matter, so that a test can change it while the
+platform runs:
 
-    [{"job_name": "*-String_Repeat-3", "times": 1, "action": "exit", "exit_code": 1}]
+    [{"action": "reclaim", "job_name": "*-String_Repeat-*", "rate": 0.2, "seed": 7, "after_s": 0.5},
+     {"action": "throttle", "call": "SubmitJob", "rate": 0.5}]
 
-`job_name` is a glob; `times` (or `attempts`) is how many attempts of all jobs of that name it hits in the service's
-life, "all" by default; `action` is one of
-- exit: the attempt ends with `exit_code` without running the command
-- reclaim: the attempt ends as if its Spot instance had been taken away
+What an entry hits:
+- job_name: a glob over jobs' names; a child of an array job answers to `<name>:<index>` too
+- call (of throttle and slow, instead of job_name): a glob over the API's actions
+- rate: which part of them, 0 to 1, all by default; `seed` chooses the part: the same seed, job name and attempt (or
+  action and number of the call) always give the same answer, so that a run repeats
+- times (or attempts): how often it hits in the service's life, "all" by default
+
+`action`, what becomes of an attempt (the first entry that hits decides):
+- exit: ends with `exit_code` (1) without running the command
+- reclaim: ends as if its Spot instance had been taken away, without running the command; with `after_s` the command
+  runs and is killed that many seconds after its start, if it has not ended
+- out_of_memory: the same with exit code 137 and the reason of a container over its memory
+- killed: SIGKILL `after_s` (0) seconds after its start, exit code 137
+- cannot_pull_image: ends before it starts, without an exit code
 - hang: a process that sleeps forever runs instead of the command
-- timeout_s: the attempt's timeout becomes `seconds`; comes together with another action
 
-The first entry that matches and has hits left decides.
+`action`, what goes along with an attempt (each at most once, with one of the above or alone):
+- timeout_s: the attempt's timeout becomes `seconds`
+- disk_full: no file may grow beyond `bytes` (0). The error is "File too large", not "No space left on device": no
+  process can be shown a full disk without the rights to mount one
+- no_log_stream: nothing of it is logged; its log stream is named and not there
+
+`action`, around jobs and calls:
+- stuck_runnable: the job stays RUNNABLE and blocks its queue for `reason` (CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY, or
+  MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT) until its queue's time limit for that reason (`time_limit_s` shortens it),
+  somebody's TerminateJob, or the end of the switch
+- late_event: state change events come `seconds` late, and so out of order; doubled_event: they come twice; `status` is
+  a glob over the status that they tell, "*" by default
+- throttle: the API answers with TooManyRequestsException (HTTP 429); slow: it answers `seconds` late
 """
 
 import fnmatch
-import json
+import hashlib
 import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_ACTIONS = ("exit", "reclaim", "hang", "timeout_s")
-_FIELDS = {"job_name", "times", "attempts", "action", "exit_code", "seconds"}
+from hpc.local.batch.fault_file import OF_CALLS, Entry, FaultsFile, FaultsFileError
 
+__all__ = ["CallFault", "EventFault", "Fault", "FaultSwitches", "FaultsFileError", "StuckFault"]
 
-class FaultsFileError(Exception):
-    """The file of fault switches is not what it should be."""
+_ENDS = frozenset({"exit", "reclaim", "out_of_memory", "killed", "cannot_pull_image", "hang"})
+_ALONGSIDE = frozenset({"timeout_s", "disk_full", "no_log_stream"})
+_EVENTS = frozenset({"late_event", "doubled_event"})
+_CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"
 
 
 @dataclass(frozen=True)
@@ -36,67 +61,118 @@ class Fault:
 
     action: str | None = None
     exit_code: int = 1
+    after_s: float | None = None
     timeout_s: float | None = None
+    max_file_bytes: int | None = None
+    loses_log: bool = False
+
+
+@dataclass(frozen=True)
+class StuckFault:
+    """Why a job does not start, and after how many seconds its queue's time limit ends it (None: the queue's own)."""
+
+    reason: str
+    time_limit_s: float | None
+
+
+@dataclass(frozen=True)
+class EventFault:
+    """How late an event comes, and how often."""
+
+    delay_s: float = 0.0
+    copies: int = 1
+
+
+@dataclass(frozen=True)
+class CallFault:
+    """How late an API call is answered, and whether it is refused."""
+
+    delay_s: float = 0.0
+    is_throttled: bool = False
 
 
 class FaultSwitches:
-    """Reads the file and counts hits; an entry is counted by its whole text, so a changed entry starts anew."""
+    """Finds what hits and counts it; an entry is counted by its whole text, so a changed entry starts anew.
+
+    Every method raises FaultsFileError for a file that is not what it should be.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._file = FaultsFile(path)
         self._hits: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
+        self._stuck: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
-    def for_attempt(self, job_name: str) -> Fault:
-        """The fault of the attempt that starts now; counts as a hit. Raises FaultsFileError."""
-        action: dict[str, Any] = {}
-        timeout_s: float | None = None
+    def for_attempt(self, label: str, attempt: int = 1) -> Fault:
+        """The fault of the attempt that starts now; counts as a hit."""
+        found: dict[str, Entry] = {}
         with self._lock:
-            for entry in self._entries():
-                is_timeout = entry["action"] == "timeout_s"
-                taken = timeout_s is not None if is_timeout else bool(action)
-                if taken or not self._hit(entry, job_name):
-                    continue
-                if is_timeout:
-                    timeout_s = float(entry["seconds"])
-                else:
-                    action = entry
-        return Fault(action.get("action"), int(action.get("exit_code", 1)), timeout_s)
-
-    def _entries(self) -> list[dict[str, Any]]:
-        if self._path is None or not self._path.exists():
-            return []
-        try:
-            entries = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise FaultsFileError(f"{self._path}: {error}") from error
-        if not isinstance(entries, list):
-            raise FaultsFileError(f"{self._path}: expected a list, found {type(entries).__name__}")
-        for entry in entries:
-            self._check(entry)
-        return entries
-
-    def _check(self, entry: Any) -> None:
-        fits = (
-            isinstance(entry, dict)
-            and isinstance(entry.get("job_name"), str)
-            and entry.get("action") in _ACTIONS
-            and not entry.keys() - _FIELDS
-            and (_times(entry) == "all" or isinstance(_times(entry), int))
-            and isinstance(entry.get("exit_code", 1), int)
-            and (entry["action"] != "timeout_s" or isinstance(entry.get("seconds"), int | float))
+            for key, entry in self._file.entries():
+                action = entry["action"]
+                slot = "end" if action in _ENDS else action
+                concerns = action in _ENDS or action in _ALONGSIDE
+                if concerns and slot not in found and self._hit(key, entry, label, attempt):
+                    found[slot] = entry
+        end: Entry = found.get("end", {})
+        return Fault(
+            action=end.get("action"),
+            exit_code=end.get("exit_code", 1),
+            after_s=end.get("after_s", 0.0 if end.get("action") == "killed" else None),
+            timeout_s=found["timeout_s"]["seconds"] if "timeout_s" in found else None,
+            max_file_bytes=int(found["disk_full"].get("bytes", 0)) if "disk_full" in found else None,
+            loses_log="no_log_stream" in found,
         )
-        if not fits:
-            raise FaultsFileError(f"{self._path}: an entry is not a fault switch: {json.dumps(entry)}")
 
-    def _hit(self, entry: dict[str, Any], job_name: str) -> bool:
-        key = json.dumps(entry, sort_keys=True)
-        times = _times(entry)
-        if not fnmatch.fnmatchcase(job_name, entry["job_name"]) or (times != "all" and self._hits[key] >= times):
+    def for_runnable(self, job_id: str, label: str) -> StuckFault | None:
+        """Whether a job whose turn has come must wait; asked again and again, it counts as one hit a job."""
+        with self._lock:
+            for key, entry in self._file.entries():
+                if entry["action"] != "stuck_runnable":
+                    continue
+                if (key, job_id) in self._stuck or self._hit(key, entry, label, 1):
+                    self._stuck.add((key, job_id))
+                    return StuckFault(entry.get("reason", _CAPACITY), entry.get("time_limit_s"))
+        return None
+
+    def for_event(self, label: str, status: str, attempt: int) -> EventFault:
+        """What becomes of a state change event."""
+        delay_s, copies = 0.0, 1
+        with self._lock:
+            for key, entry in self._file.entries():
+                if entry["action"] not in _EVENTS or not fnmatch.fnmatchcase(status, entry.get("status", "*")):
+                    continue
+                if self._hit(key, entry, label, f"{attempt} {status}"):
+                    delay_s = max(delay_s, entry.get("seconds", 0.0))
+                    copies += entry["action"] == "doubled_event"
+        return EventFault(delay_s, copies)
+
+    def for_call(self, action: str) -> CallFault:
+        """What becomes of an API call."""
+        delay_s, is_throttled = 0.0, False
+        with self._lock:
+            entries = [(key, entry) for key, entry in self._file.entries() if entry["action"] in OF_CALLS]
+            self._calls[action] += bool(entries)
+            for key, entry in entries:
+                if self._hit(key, entry, action, self._calls[action]):
+                    delay_s = max(delay_s, entry.get("seconds", 0.0))
+                    is_throttled = is_throttled or entry["action"] == "throttle"
+        return CallFault(delay_s, is_throttled)
+
+    def _hit(self, key: str, entry: Entry, label: str, which: int | str) -> bool:
+        """Whether an entry hits what is named `label`; `which` tells attempts, events or calls of that name apart."""
+        pattern = entry.get("job_name") or entry.get("call") or ""
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in (label, label.partition(":")[0])):
+            return False
+        times: Any = entry.get("times", entry.get("attempts", "all"))
+        if times != "all" and self._hits[key] >= times:
+            return False
+        if "rate" in entry and _draw(f"{entry.get('seed', 0)} {entry['action']} {label} {which}") >= entry["rate"]:
             return False
         self._hits[key] += 1
         return True
 
 
-def _times(entry: dict[str, Any]) -> Any:
-    return entry.get("times", entry.get("attempts", "all"))
+def _draw(text: str) -> float:
+    """A number from 0 to below 1 that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56

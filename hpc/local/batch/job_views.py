@@ -79,15 +79,8 @@ def environment(job: Job) -> dict[str, str]:
     return {**environment_map(job.definition["containerProperties"]["environment"]), **job.environment}
 
 
-def _container(job: Job) -> Record:
-    owner = job.parent or job
-    shown = owner.container_view or _container_view(owner)
-    owner.container_view = None if owner.is_final else shown
-    attempt = job.current or (job.attempts[-1] if job.attempts else None)
-    return {**shown, **_attempt_container(attempt)} if attempt else dict(shown)
-
-
-def _container_view(job: Job) -> Record:
+def container_view(job: Job) -> Record:
+    """The container of a job and of its children, without an attempt."""
     shown = {
         **job.definition["containerProperties"],
         "environment": [{"name": name, "value": value} for name, value in environment(job).items()],
@@ -101,6 +94,13 @@ def _container_view(job: Job) -> Record:
     for old_field in ("vcpus", "memory"):
         shown.pop(old_field, None)
     return shown
+
+
+def _container(job: Job) -> Record:
+    owner = job.parent or job
+    shown = owner.container_view or container_view(owner)
+    attempt = job.current or (job.attempts[-1] if job.attempts else None)
+    return {**shown, **_attempt_container(attempt)} if attempt else dict(shown)
 
 
 def _depends_on(job: Job) -> list[Record]:

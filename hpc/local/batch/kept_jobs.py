@@ -6,10 +6,11 @@ record stands for it: ten thousand children cost one record when they are submit
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from hpc.local.batch import model, resources
-from hpc.local.batch.model import FAILED, SUCCEEDED, Array, Attempt, Job
+from hpc.local.batch.model import ARRAY_CHILD_FAILED, FAILED, SUCCEEDED, Array, Attempt, Job
 from hpc.local.batch.values import copied
 
 _LOG = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ class JobReader:
         self._find_job = find_job
         self._now_ms = now_ms
         self._jobs: dict[str, Job] = {}
-        self._interrupted: dict[str, Job] = {}
+        self._unfinished: set[str] = set()
+        self._reopened: dict[str, Job] = {}
 
     def read(self, records: Iterable[Record]) -> list[Job]:
         """The jobs to take over, each once; of two records of a job the later one counts.
@@ -92,7 +94,7 @@ class JobReader:
         for record in latest.values():
             if "parent" in record:
                 self._read_child(record)
-        for parent in self._interrupted.values():
+        for parent in self._reopened.values():
             self._close(parent)
         return list(self._jobs.values())
 
@@ -120,7 +122,8 @@ class JobReader:
             for child in job.parts:
                 child.parent = job
             if not _is_final(record):
-                self._interrupted[job.job_id] = job
+                self._unfinished.add(job.job_id)
+                self._reopened[job.job_id] = job
         self._take(job)
 
     def _read_child(self, record: Record) -> None:
@@ -135,7 +138,7 @@ class JobReader:
             setattr(child, name, value)
         parent.array.children[record["index"]] = child
         if parent.status_reason == PLATFORM_STOPPED:
-            self._interrupted[parent.job_id] = parent
+            self._reopened[parent.job_id] = parent
         self._take(child)
 
     def _take(self, job: Job) -> None:
@@ -144,10 +147,13 @@ class JobReader:
         self._jobs[job.job_id] = job
 
     def _close(self, parent: Job) -> None:
-        """Children that nobody wrote down have failed with the platform; then the parent is what its children are."""
+        """Children that nobody wrote down have failed with the platform; then the parent is what its children are.
+
+        A parent whose end was written down keeps its counts when some of its children are forgotten.
+        """
         array = parent.array
-        if array is None:
-            raise RuntimeError(f"job {parent.job_id} is no array job")
+        if array is None or (None in array.children and parent.job_id not in self._unfinished):
+            return
         for index, child in enumerate(array.children):
             if child is None:
                 missing = model.child_of(parent, index)
@@ -156,9 +162,16 @@ class JobReader:
         array.counts = dict.fromkeys(model.STATUSES, 0)
         for child in parent.parts:
             array.counts[child.status] += 1
-        if array.counts[SUCCEEDED] == array.size:
-            parent.status, parent.status_reason = SUCCEEDED, None
+        if parent.job_id not in self._jobs:  # its place in the store goes by the status that it has
+            parent = replace(parent)
+        for child in parent.parts:
+            child.parent = parent
+        if all(child.status_reason != PLATFORM_STOPPED for child in parent.parts):
+            has_failed = array.counts[FAILED] > 0
+            parent.status = FAILED if has_failed else SUCCEEDED
+            parent.status_reason = ARRAY_CHILD_FAILED if has_failed else None
             parent.stopped_at = max(child.stopped_at or 0 for child in parent.parts)
+        self._jobs[parent.job_id] = parent
 
 
 def _own(record: Record) -> Record:

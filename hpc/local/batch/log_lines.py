@@ -19,6 +19,8 @@ Lines = Sequence[tuple[int, str]]
 class LineBatcher:
     """Takes bytes as they come and hands lines to `sink`; holds at most one line and one batch.
 
+    `sink` is called at least once: without lines when none come for a moment, so that the stream is there for readers.
+
     Empty lines are dropped, as the awslogs driver does: CloudWatch Logs takes no empty event. Bytes that are not UTF-8
     become U+FFFD.
     """
@@ -29,6 +31,7 @@ class LineBatcher:
         self._line = bytearray()
         self._batch: list[tuple[int, str]] = []
         self._batch_bytes = 0
+        self._is_open = False
         self._flushed_at = time.monotonic()
 
     def feed(self, data: bytes) -> None:
@@ -45,7 +48,7 @@ class LineBatcher:
 
     def flush_if_due(self) -> None:
         """Hands over what has waited long enough for a reader who follows the log."""
-        if self._batch and time.monotonic() - self._flushed_at >= _FLUSH_AFTER_S:
+        if (self._batch or not self._is_open) and time.monotonic() - self._flushed_at >= _FLUSH_AFTER_S:
             self._flush()
 
     def close(self) -> None:
@@ -71,7 +74,8 @@ class LineBatcher:
     def _flush(self) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
         self._flushed_at = time.monotonic()
-        if batch:
+        if batch or not self._is_open:
+            self._is_open = True
             self._sink(batch)
 
 

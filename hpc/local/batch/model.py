@@ -1,7 +1,7 @@
 """Jobs, the children of array jobs, and their attempts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpc.local.batch.resources import Resources
@@ -12,6 +12,7 @@ SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 #: Source: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
 STATUSES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 FINAL = (SUCCEEDED, FAILED)
+ARRAY_CHILD_FAILED = "Array Child Job failed"
 ACTIVE = tuple(status for status in STATUSES if status not in FINAL)
 
 
@@ -86,7 +87,7 @@ class Job:
     array: Array | None = None
     parent: "Job | None" = None
     index: int | None = None
-    #: The container as the API shows it, without an attempt; made when first asked for, dropped when the job is final.
+    #: The container as the API shows it, without an attempt, while the job is not final; children use their parent's.
     container_view: dict[str, Any] | None = None
 
     @property
@@ -114,6 +115,16 @@ class Job:
     def label(self) -> str:
         """Its name, of a child of an array job `<name>:<index>`."""
         return self.name if self.index is None else f"{self.name}:{self.index}"
+
+
+def as_it_is(job: Job) -> Job:
+    """A copy of a job that does not change with it; of an array job without the children."""
+    return replace(
+        job,
+        attempts=list(job.attempts),
+        current=None if job.current is None else replace(job.current),
+        array=None if job.array is None else Array(job.array.size, counts=dict(job.array.counts)),
+    )
 
 
 @dataclass(slots=True, eq=False)

@@ -19,7 +19,7 @@ class CredentialsForRole(Protocol):
 class LogSink(Protocol):
     """Takes lines of one log stream, in order: (milliseconds since 1970, text without line end).
 
-    The first call of an attempt has no lines: it only opens the stream.
+    The first call of an attempt may have no lines: then it only opens the stream.
 
     Called in the attempt's thread; a slow sink slows the job down, as CloudWatch's blocking mode does.
     """

@@ -15,22 +15,36 @@ from typing import Any
 
 from hpc.local.batch import job_views
 from hpc.local.batch.arns import Arns
-from hpc.local.batch.attempt import AttemptOutcome, AttemptRequest, AttemptRunner
-from hpc.local.batch.blocked import BlockedJobs
+from hpc.local.batch.attempt import AttemptRequest, AttemptRunner
+from hpc.local.batch.blocked import MAX_RESOURCE, BlockedJobs
 from hpc.local.batch.capacity import Capacity, is_too_large
 from hpc.local.batch.compute_environments import ComputeEnvironments
 from hpc.local.batch.dependencies import DEPENDENCY_FAILED, Dependencies
 from hpc.local.batch.errors import server_error
 from hpc.local.batch.events import StateChanges
+from hpc.local.batch.faults import FaultsFileError, FaultSwitches, StuckFault
 from hpc.local.batch.job_queues import JobQueues
 from hpc.local.batch.job_store import JobStore
 from hpc.local.batch.kept_jobs import PLATFORM_STOPPED, to_json
-from hpc.local.batch.model import FAILED, PENDING, RUNNABLE, RUNNING, STARTING, SUCCEEDED, Attempt, Job, Placement
+from hpc.local.batch.model import (
+    ARRAY_CHILD_FAILED,
+    FAILED,
+    PENDING,
+    RUNNABLE,
+    RUNNING,
+    STARTING,
+    SUCCEEDED,
+    Attempt,
+    Job,
+    Placement,
+)
+from hpc.local.batch.outcome import AttemptOutcome
 from hpc.local.batch.submission import command_line
 
 _LOG = logging.getLogger(__name__)
 
-ARRAY_CHILD_FAILED = "Array Child Job failed"
+#: How soon a job starts whose fault switch is gone.
+_LOOK_AGAIN_S = 0.25
 
 
 class Scheduler:
@@ -46,6 +60,7 @@ class Scheduler:
         queues: JobQueues,
         store: JobStore,
         runner: AttemptRunner,
+        faults: FaultSwitches,
         changes: StateChanges,
         keep_job: Callable[[dict[str, Any]], None],
         default_log_group: str,
@@ -58,14 +73,16 @@ class Scheduler:
         self._queues = queues
         self._store = store
         self._runner = runner
+        self._faults = faults
         self._changes = changes
         self._keep_job = keep_job
         self._dependencies = Dependencies(store)
         self._default_log_group = default_log_group
         self._now_ms = now_ms
-        self._waiting: dict[str, list[tuple[tuple[int, int], Job]]] = {}
+        self._waiting: dict[str, list[tuple[int, int, Job]]] = {}
         self._running: dict[str, tuple[threading.Thread, threading.Event]] = {}
-        self._blocked = BlockedJobs(lock, self.cancel_blocked)
+        self._blocked = BlockedJobs(lock, self.cancel)
+        self._looks_again: threading.Timer | None = None
         self.is_stopping = False
 
     def submit(self, job: Job) -> None:
@@ -75,6 +92,7 @@ class Scheduler:
         except Exception as error:
             _LOG.exception("job %s is refused: it was not written down", job.job_id)
             raise server_error(f"The job could not be written down: {error}") from error
+        job.container_view = job_views.container_view(job)
         self._store.add(job)
         lost = self._dependencies.add(job)
         if job.array is not None or job.open_dependencies:
@@ -127,18 +145,13 @@ class Scheduler:
             self._finish(part, FAILED, reason)
         self.place()
 
-    def cancel_blocked(self, job_id: str) -> None:
-        """What a queue's time limit does to a job that still blocks the queue."""
-        job = self._store.get(job_id)
-        if job is not None and job.status == RUNNABLE and job.status_reason == BlockedJobs.STATUS_REASON:
-            job.is_cancelled = True
-            self.end(job, BlockedJobs.CANCEL_REASON)
-
     def stop(self, timeout_s: float) -> None:
         """Ends all jobs and waits for the running ones; nothing starts any more. The lock must not be held."""
         with self._lock:
             self.is_stopping = True
             self._blocked.close()
+            if self._looks_again is not None:
+                self._looks_again.cancel()
             threads = [thread for thread, _ in self._running.values()]
             self.end_all([job for job in list(self._store.all()) if not job.is_final], PLATFORM_STOPPED)
         for thread in threads:
@@ -150,7 +163,7 @@ class Scheduler:
     def _wait_in_queue(self, job: Job) -> None:
         job.status_reason = None
         self._move(job, RUNNABLE)
-        heapq.heappush(self._waiting.setdefault(job.queue_arn, []), (job.order, job))
+        heapq.heappush(self._waiting.setdefault(job.queue_arn, []), (*job.order, job))
 
     def _next(self) -> tuple[Job, Placement] | None:
         """The job that starts now and where; None when the one whose turn it is does not fit, or none waits."""
@@ -161,23 +174,44 @@ class Scheduler:
             environments = [
                 self._environments.records[entry["computeEnvironment"]] for entry in queue["computeEnvironmentOrder"]
             ]
+            stuck = self._stuck(job)
+            if stuck is not None:
+                self._blocked.block(job, queue, stuck.reason, stuck.time_limit_s)
+                continue
+            if is_too_large(job.asked, environments):
+                self._blocked.block(job, queue, MAX_RESOURCE)
+                continue
+            self._blocked.unblock(job)
             placement = self._capacity.place(job.asked, environments)
             if placement is not None:
-                job.status_reason = None
                 return (job, placement) if self._capacity.fits(placement) else None
-            if is_too_large(job.asked, environments):
-                job.status_reason = BlockedJobs.STATUS_REASON
-                self._blocked.watch(job.job_id, queue)
         return None
+
+    def _stuck(self, job: Job) -> StuckFault | None:
+        """The fault switch that keeps a job from starting; as long as there is one, it is looked at again."""
+        try:
+            stuck = self._faults.for_runnable(job.job_id, job.label)
+        except FaultsFileError:
+            return None  # its attempt fails with the reason
+        if stuck is not None and (self._looks_again is None or not self._looks_again.is_alive()):
+            self._looks_again = threading.Timer(_LOOK_AGAIN_S, self._look_again)
+            self._looks_again.daemon = True
+            self._looks_again.start()
+        return stuck
+
+    def _look_again(self) -> None:
+        with self._lock:
+            self._looks_again = None
+            self.place()
 
     def _head(self, queue_arn: str) -> Job | None:
         waiting = self._waiting[queue_arn]
-        while waiting and waiting[0][1].status != RUNNABLE:
+        while waiting and waiting[0][2].status != RUNNABLE:
             heapq.heappop(waiting)
         if not waiting:
             del self._waiting[queue_arn]
             return None
-        return waiting[0][1]
+        return waiting[0][2]
 
     def _start(self, job: Job, placement: Placement) -> None:
         heapq.heappop(self._waiting[job.queue_arn])
@@ -266,7 +300,7 @@ class Scheduler:
 
     def _move(self, job: Job, status: str) -> None:
         self._store.move(job, status)
-        self._changes.publish(job_views.event_detail(job))
+        self._changes.publish(job)
 
     def _new_attempt(self, job: Job, placement: Placement) -> Attempt:
         """Source: https://docs.aws.amazon.com/batch/latest/userguide/using_awslogs.html"""
@@ -283,7 +317,7 @@ class Scheduler:
         container = job.definition["containerProperties"]
         return AttemptRequest(
             job_id=job.job_id,
-            job_name=job.label,
+            job_label=job.label,
             attempt=len(job.attempts) + 1,
             array_index=job.index,
             image=container["image"],

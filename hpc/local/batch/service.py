@@ -11,8 +11,9 @@ from hpc.local.batch.attempt import AttemptRunner
 from hpc.local.batch.capacity import Capacity
 from hpc.local.batch.compute_environments import ComputeEnvironments
 from hpc.local.batch.config import BatchConfig
-from hpc.local.batch.errors import JobWaitCancelled, JobWaitTimeout, client_error, server_error, unsupported
+from hpc.local.batch.errors import JobWaitCancelled, JobWaitTimeout, client_error, server_error, throttled, unsupported
 from hpc.local.batch.events import StateChanges
+from hpc.local.batch.faults import FaultsFileError, FaultSwitches
 from hpc.local.batch.job_definitions import JobDefinitions
 from hpc.local.batch.job_queues import JobQueues
 from hpc.local.batch.job_store import JobStore
@@ -44,7 +45,9 @@ class BatchService:
         self.definitions = JobDefinitions(self._arns)
         self._store = JobStore(config.max_final_jobs)
         self._tagging = Tagging(self.environments, self.queues, self.definitions, self._store)
-        self._changes = StateChanges(ports.on_state_change)
+        self._faults = FaultSwitches(config.faults_file)
+        self._runner = AttemptRunner(config, ports, self._faults)
+        self._changes = StateChanges(ports.on_state_change, self._faults)
         self._scheduler = Scheduler(
             lock=self._lock,
             arns=self._arns,
@@ -52,7 +55,8 @@ class BatchService:
             environments=self.environments,
             queues=self.queues,
             store=self._store,
-            runner=AttemptRunner(config, ports),
+            runner=self._runner,
+            faults=self._faults,
             changes=self._changes,
             keep_job=ports.keep_job,
             default_log_group=config.log_group,
@@ -90,6 +94,7 @@ class BatchService:
         perform = self._actions.get(action)
         if perform is None:
             raise unsupported(action)
+        self._suffer_faults(action)
         with self._lock:
             answer = perform(request)
             if action in ("UpdateComputeEnvironment", "UpdateJobQueue"):
@@ -127,6 +132,7 @@ class BatchService:
         """Ends all jobs and the service's threads; Describe* and `snapshot` still answer, SubmitJob refuses."""
         self._scheduler.stop(self._config.kill_grace_s + 10)
         self._changes.close(timeout_s=10)
+        self._runner.close()
 
     def snapshot(self) -> Record:
         """Everything that a later service needs to go on, as JSON data."""
@@ -167,6 +173,17 @@ class BatchService:
             found = sorted(reader.read(jobs), key=lambda job: (job.stopped_at or 0, job.array is not None))
             for job in found:
                 self._store.add(job)
+
+    def _suffer_faults(self, action: str) -> None:
+        """What a fault switch does to an API call before anything is done; the lock must not be held."""
+        try:
+            fault = self._faults.for_call(action)
+        except FaultsFileError:
+            return  # the next attempt fails with the reason
+        if fault.delay_s:
+            time.sleep(fault.delay_s)
+        if fault.is_throttled:
+            raise throttled()
 
     def _submit_job(self, request: Record) -> Record:
         check_request(request)

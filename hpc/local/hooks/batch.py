@@ -52,7 +52,7 @@ def _run_tasks(service: BatchService) -> None:
         try:
             answer = service.handle("SubmitJob", camel(parameters))
         except BatchError as error:
-            raise stepfunctions._ExecutionError(f"Batch.{error.code}", str(error)) from error
+            raise stepfunctions._ExecutionError(error.name_in_step_functions, str(error)) from error
         if not resource.endswith(".sync"):
             return pascal(answer)
         try:

@@ -5,8 +5,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from hpc.local.batch.model import STATUSES
-from hpc.local.batch.scheduler import ARRAY_CHILD_FAILED
+from hpc.local.batch.model import ARRAY_CHILD_FAILED, STATUSES
 
 FAIL_AT_2 = ("sh", "-c", 'test "$AWS_BATCH_JOB_ARRAY_INDEX" != 2')
 

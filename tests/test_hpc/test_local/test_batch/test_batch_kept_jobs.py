@@ -163,6 +163,47 @@ def test_an_array_whose_children_had_all_succeeded_has_succeeded(batch):
     assert batch.service.wait(job_id)["status"] == "SUCCEEDED"
 
 
+@pytest.mark.parametrize(("command", "status"), [("true", "SUCCEEDED"), ("false", "FAILED")])
+def test_an_array_whose_last_word_is_missing_is_what_its_children_are(batch, tmp_path, command, status):
+    # Given a snapshot of its middle, and a journal that ends with its last child
+    script = f"until test -e {tmp_path}/gate; do sleep 0.02; done; {command}"
+    job_id = batch.submit(batch.define("work", "sh", "-c", script), arrayProperties={"size": 2})
+    batch.wait(f"{job_id}:1", ("RUNNING",))
+    snapshot = json.loads(json.dumps(batch.service.snapshot()))
+    (tmp_path / "gate").touch()
+    ended = batch.wait(job_id)
+    batch.service.stop()
+    # When
+    batch.service = batch.new_service()
+    batch.service.restore(snapshot)
+    assert outcome(batch.describe(job_id)) == STOPPED
+    batch.service.adopt_jobs([record for record in batch.host.kept if "parent" in record])
+    # Then
+    assert outcome(batch.describe(job_id)) == outcome(ended)
+    assert batch.describe(job_id)["arrayProperties"]["statusSummary"][status] == 2
+    listed = batch.client.list_jobs(jobQueue="queue", filters=[{"name": "JOB_NAME", "values": ["*"]}])
+    assert [(job["jobId"], job["status"]) for job in listed["jobSummaryList"]] == [(job_id, status)]
+    assert batch.client.list_jobs(jobQueue="queue", jobStatus=status)["jobSummaryList"] == listed["jobSummaryList"]
+
+
+def test_an_array_that_was_stopped_keeps_its_counts_when_children_are_forgotten(new_batch):
+    # Given an array of four, two of them done, when the platform ends as it should
+    batch = new_batch(vcpus=1, max_final_jobs=3)
+    definition = batch.define("work", "sh", "-c", 'test "$AWS_BATCH_JOB_ARRAY_INDEX" -lt 2 || sleep 60')
+    job_id = batch.submit(definition, arrayProperties={"size": 4})
+    batch.wait(f"{job_id}:2", ("RUNNING",))
+    batch.service.stop()
+    parent = batch.describe(job_id)
+    snapshot = json.loads(json.dumps(batch.service.snapshot()))
+    assert sum("parent" in record for record in snapshot["jobs"]) == 2
+    # When it is started again
+    batch.service = batch.new_service()
+    batch.service.restore(snapshot)
+    # Then
+    assert batch.describe(job_id) == parent
+    assert parent["arrayProperties"]["statusSummary"]["SUCCEEDED"] == 2
+
+
 def test_records_may_come_in_any_order(batch):
     job_id = batch.submit(batch.define("work", "true"), arrayProperties={"size": 3})
     parent = batch.wait(job_id)

@@ -32,6 +32,20 @@ def test_timestamps_are_milliseconds():
     assert batches_of(b"x\n") == [[(1500, "x")]]
 
 
+def test_the_sink_is_called_at_least_once_and_opens_the_stream_while_nothing_comes(monkeypatch):
+    assert batches_of() == batches_of(b"\n") == [[]]
+    taken = []
+    batcher = LineBatcher(taken.append, clock=lambda: 1.5)
+    batcher.flush_if_due()
+    assert taken == []
+    monkeypatch.setattr("hpc.local.batch.log_lines._FLUSH_AFTER_S", 0)
+    batcher.flush_if_due()
+    batcher.flush_if_due()
+    assert taken == [[]]
+    batcher.close()
+    assert taken == [[]]
+
+
 def test_a_long_line_is_cut_into_events_at_characters():
     line = "a" + "ä" * MAX_LINE_BYTES  # the first cut would fall within an ä
     texts = texts_of(line.encode(), b"\nnext\n")

@@ -154,6 +154,7 @@ def test_a_command_that_cannot_be_started(batch, command, exit_code):
     assert job["container"]["reason"].startswith(
         f'CannotStartContainerError: failed to start container process: exec: "{command}"'
     )
+    batch.service.stop()
     assert list(batch.scratch_dir.iterdir()) == []
 
 

@@ -1,0 +1,80 @@
+"""Scratch folders: empty when taken, one for each who has one, and gone at the end."""
+
+import os
+import subprocess
+
+import pytest
+
+from hpc.local.batch.scratch import ScratchFolders
+from hpc.local.batch.strays import end_processes_with, last_process_id
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return ScratchFolders(tmp_path / "scratch")
+
+
+def test_who_takes_one_at_the_same_time_gets_another(folders):
+    first, second = folders.take(), folders.take()
+    assert first != second
+    assert list(first.iterdir()) == list(second.iterdir()) == []
+
+
+def test_an_empty_one_is_used_again_and_another_is_removed(folders):
+    first, second = folders.take(), folders.take()
+    (second / "left").write_text("x")
+    folders.give_back(first)
+    folders.give_back(second)
+    assert not second.exists()
+    assert folders.take() == first
+
+
+def test_what_was_written_into_it_meanwhile_is_not_handed_on(folders):
+    folder = folders.take()
+    folders.give_back(folder)
+    (folder / "late").write_text("x")
+    assert list(folders.take().iterdir()) == []
+
+
+def test_one_that_a_job_closed_opened_or_replaced_is_not_used_again(folders):
+    for spoil in (lambda path: path.chmod(0o500), lambda path: path.chmod(0o777), lambda path: path.rmdir()):
+        folder = folders.take()
+        spoil(folder)
+        folders.give_back(folder)
+        assert not folder.exists()
+
+
+def test_close_removes_them_all(folders, tmp_path):
+    for folder in [folders.take(), folders.take()]:
+        folders.give_back(folder)
+    folders.close()
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_attempts_one_after_the_other_find_an_empty_folder(new_batch):
+    batch = new_batch(vcpus=1)
+    definition = batch.define("work", "sh", "-c", "ls -A . ; touch x; mkdir y; pwd")
+    jobs = [batch.wait(batch.submit(definition)) for _ in range(3)]
+    logs = [batch.log(job["container"]) for job in jobs]
+    assert [len(lines) for lines in logs] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("newer_than", [0, 10**9], ids=["all", "ids have begun anew"])
+def test_all_processes_are_looked_at_when_age_says_nothing(newer_than):
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, "STRAY_TEST": "old"}) as process:
+        assert end_processes_with("STRAY_TEST", "old", newer_than=newer_than) >= 1
+        assert process.wait(5) == -9
+
+
+@pytest.mark.parametrize("few", [64, 0], ids=["one by one", "from a list"])
+def test_only_processes_newer_than_a_moment_are_looked_at(monkeypatch, few):
+    monkeypatch.setattr("hpc.local.batch.strays._FEW", few)
+    environment = {**os.environ, "STRAY_TEST": "here"}
+    with subprocess.Popen(["sleep", "60"], env=environment) as older:
+        moment = last_process_id()
+        assert end_processes_with("STRAY_TEST", "here", newer_than=moment) == 0
+        with subprocess.Popen(["sleep", "60"], env=environment) as newer:
+            assert end_processes_with("STRAY_TEST", "here", newer_than=moment) >= 1
+            assert newer.wait(5) == -9
+        assert older.poll() is None
+        older.kill()
