@@ -57,7 +57,10 @@ class WarmStarter:
             place = self._place(key)
             for _ in range(2):  # a server that has ended since the last job costs a second try
                 server = self._server(place, key, request)
-                if server is None or not server.fits(request.environment):
+                if server is None:
+                    break
+                if (name := server.differs_in(request)) is not None:
+                    _LOG.info("a job of %s is started cold: its imports read %s, which is the job's own", image, name)
                     break
                 try:
                     return server.start(request)

@@ -14,7 +14,7 @@ from typing import IO, Any, Self
 
 from hpc.local.batch import warm_server
 from hpc.local.batch.process import ProcessRequest
-from hpc.local.batch.warm_server import ENDED, JOB_ID, JOB_ID_ROOM, LENGTH, REPORT
+from hpc.local.batch.warm_server import ENDED, FOLDER, JOB_ID, JOB_ID_ROOM, LENGTH, REPORT
 
 #: Imports take half a second, on a busy machine a few; a fork takes milliseconds. Beyond it the server hangs.
 _START_TIMEOUT_S = 60.0
@@ -67,9 +67,12 @@ class WarmServer:
             self.close()
             raise
 
-    def fits(self, environment: Mapping[str, str]) -> bool:
-        """Whether the imports have seen what this environment would have shown them."""
-        return all(environment.get(name) == value for name, value in self._read.items())
+    def differs_in(self, request: ProcessRequest) -> str | None:
+        """The first variable that would have shown the imports something else in this job; None when it may be forked."""
+        for name, found in self._read.items():
+            if request.environment.get(name) != (str(request.folder) if found == FOLDER else found):
+                return name
+        return None
 
     def start(self, request: ProcessRequest) -> "WarmProcess":
         """Forks a process; raises WarmStartFailed."""

@@ -271,6 +271,31 @@ def test_imports_that_see_what_is_each_job_s_own_are_not_shared(
 
 
 @pytest.mark.parametrize(
+    ("imports", "second_is_forked"),
+    [
+        ("import botocore.session, boto3.session", True),
+        ("import work.home", False),
+        ("import work.home, botocore.session", False),
+        ("import botocore.session, work.home", False),
+    ],
+)
+def test_a_home_of_each_job_s_own_matters_to_those_who_use_it(jobs: Jobs, imports: str, second_is_forked: bool) -> None:
+    jobs.write("import os\nHOME = os.path.expanduser('~')", "home.py")
+    jobs.write(
+        f"{imports}\nimport os, sys\nhome = sys.modules.get('work.home')\nprint(home and home.HOME, os.getcwd())"
+    )
+    for name in ("first", "second"):
+        jobs.scratch = jobs.scratch.with_name(name)
+        jobs.scratch.mkdir()
+        result, text = jobs.run()
+        assert text == f"{'None' if second_is_forked else jobs.scratch} {jobs.scratch}\n"
+        assert result.exit_code == 0
+        assert jobs.was_forked == (name == "first" or second_is_forked)
+    assert jobs.run(HOME="/")[0].exit_code == 0
+    assert not jobs.was_forked
+
+
+@pytest.mark.parametrize(
     "variable", ["PYTHONHASHSEED=0", "PYTHONUNBUFFERED=1", "LC_ALL=C", "TZ=Asia/Tokyo", "OMP_NUM_THREADS=1"]
 )
 def test_what_the_interpreter_reads_at_its_start_is_in_force(jobs: Jobs, variable: str) -> None:
