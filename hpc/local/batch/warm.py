@@ -1,7 +1,6 @@
 """Decides which jobs are forked from a warm process instead of started cold, and keeps the servers that fork them."""
 
 import logging
-import math
 import re
 import shutil
 import threading
@@ -46,6 +45,7 @@ class WarmStarter:
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._places: dict[_Key, _Place] = {}
+        self._is_closed = False
 
     def for_image(self, image: str | None) -> Callable[[ProcessRequest], RunningProcess]:
         """What starts the processes of an image's folder; raises CommandNotStarted."""
@@ -71,12 +71,13 @@ class WarmStarter:
     def close(self) -> None:
         """Ends all servers, and the processes that they have forked."""
         with self._lock:
+            self._is_closed = True
             places, self._places = list(self._places.values()), {}
         for place in places:
             with place.lock:
                 if place.server is not None:
                     place.server.close()
-                place.server, place.cold_until = None, math.inf
+                place.server = None
 
     def _key(self, request: ProcessRequest, image: str | None) -> _Key | None:
         """What a server's jobs have in common; None for a command that is started cold."""
@@ -111,7 +112,7 @@ class WarmStarter:
             if place.server is not None:
                 place.server.close()
                 place.server = None
-            if time.monotonic() < place.cold_until:
+            if self._is_closed or time.monotonic() < place.cold_until:
                 return None
             image = key[2]
             try:

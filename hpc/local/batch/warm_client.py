@@ -62,13 +62,15 @@ class WarmServer:
                 start_new_session=True,
             )
         try:
-            self._read: Mapping[str, str | None] = self._first_message()
+            # Before all imports the interpreter has looked for packages below HOME.
+            home = request.environment.get("HOME")
+            self._read = {"HOME": FOLDER if home == str(request.folder) else home} | self._first_message()
         except BaseException:
             self.close()
             raise
 
     def differs_in(self, request: ProcessRequest) -> str | None:
-        """The first variable that would have shown the imports something else in this job; None when it may be forked."""
+        """The first variable that would have shown the imports something else; None when the job may be forked."""
         for name, found in self._read.items():
             if request.environment.get(name) != (str(request.folder) if found == FOLDER else found):
                 return name
