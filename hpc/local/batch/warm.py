@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hpc.local.batch.process import ProcessRequest, RunningProcess, start_cold
 from hpc.local.batch.warm_client import IDLE_S, WarmServer, WarmServerRefused, WarmStartFailed
-from hpc.local.job_code import code_digest
+from hpc.local.job_code import code_digest, outside
 
 _LOG = logging.getLogger(__name__)
 
@@ -117,11 +117,19 @@ class WarmStarter:
             image = key[2]
             try:
                 server = WarmServer(request, idle_s=self._idle_s)
-                if self._key(request, image) == key:
-                    place.server = server
-                    return server
-                server.close()  # the code was changed while it was imported
             except (WarmServerRefused, WarmStartFailed, OSError) as error:
-                place.cold_until = time.monotonic() + _COLD_FOR_S
-                _LOG.warning("%s is started cold for %d s: %s", image, _COLD_FOR_S, error)
-            return None
+                self._stay_cold(place, image, str(error))
+                return None
+            if foreign := outside(self._jobs_dir, image, server.files):
+                server.close()
+                self._stay_cold(place, image, f"it imports {foreign[0]}, which its Dockerfile does not copy")
+                return None
+            if self._key(request, image) != key:  # the code was changed while it was imported
+                server.close()
+                return None
+            place.server = server
+            return server
+
+    def _stay_cold(self, place: _Place, image: str, reason: str) -> None:
+        place.cold_until = time.monotonic() + _COLD_FOR_S
+        _LOG.warning("%s is started cold for %d s: %s", image, _COLD_FOR_S, reason)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -64,7 +65,12 @@ class WarmServer:
         try:
             # Before all imports the interpreter has looked for packages below HOME.
             home = request.environment.get("HOME")
-            self._read = {"HOME": FOLDER if home == str(request.folder) else home} | self._first_message()
+            message = self._first_message()
+            self._read: dict[str, str | None] = {"HOME": FOLDER if home == str(request.folder) else home} | message[
+                "read"
+            ]
+            #: The modules of the jobs' folder that have been imported.
+            self.files = [Path(file) for file in message["files"]]
         except BaseException:
             self.close()
             raise
@@ -120,7 +126,7 @@ class WarmServer:
             socket.send_fds(self._control, [LENGTH.pack(len(text))], descriptors)
             self._control.sendall(text)
 
-    def _first_message(self) -> dict[str, str | None]:
+    def _first_message(self) -> dict[str, Any]:
         self._control.settimeout(_START_TIMEOUT_S)
         try:
             header = self._control.recv(LENGTH.size, socket.MSG_WAITALL)
@@ -131,8 +137,7 @@ class WarmServer:
             raise WarmServerGone(f"it did not get ready: {error}") from error
         if "refused" in message:
             raise WarmServerRefused(message["refused"])
-        read: dict[str, str | None] = message["read"]
-        return read
+        return dict(message)
 
 
 class WarmProcess:
@@ -205,6 +210,6 @@ class WarmProcess:
         return self._reports.read(REPORT.size)
 
 
-def _server_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
     shared = {name: value for name, value in environment.items() if name not in _SECRETS}
     return shared | {JOB_ID: "0" * JOB_ID_ROOM}

@@ -60,7 +60,7 @@ def main(control: socket.socket, module: str, idle_s: float) -> None:
     gc.collect()
     gc.disable()
     gc.freeze()  # a collection in a fork would touch, and so copy, every page with an object
-    _send(control, {"read": read})
+    _send(control, {"read": read, "files": _imported_files()})
     server.serve()
 
 
@@ -317,6 +317,13 @@ def _noted_uses() -> Iterator[dict[str, str | None]]:
         yield read
     finally:
         os.environ.__class__ = plain
+
+
+def _imported_files() -> list[str]:
+    """The modules that come from the jobs' own folder, not from the interpreter's packages."""
+    folders = tuple(f"{folder}/" for folder in os.environ.get("PYTHONPATH", "").split(":") if folder)
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return [file for file in files if file is not None and file.startswith(folders)]
 
 
 def _reader() -> str:

@@ -235,6 +235,23 @@ def test_other_code_is_imported_anew(jobs: Jobs) -> None:
     assert jobs.was_forked
 
 
+def test_code_that_the_image_would_not_have_is_not_kept(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody would notice that it was changed; and on AWS it would not be there."""
+    shared = jobs.jobs_dir / "shared"
+    shared.mkdir()
+    jobs.write("import shared.text\nprint(shared.text.TEXT)")
+    for text in ("one", "other"):
+        (shared / "text.py").write_text(f"TEXT = '{text}'")
+        assert jobs.run()[1] == f"{text}\n"
+        assert not jobs.was_forked
+    assert f"it imports {shared}/text.py, which its Dockerfile does not copy" in caplog.text
+    jobs.write("COPY shared ./", "Dockerfile")
+    for text in ("one more", "another"):
+        (shared / "text.py").write_text(f"TEXT = '{text}'")
+        assert jobs.run()[1] == f"{text}\n"
+        assert jobs.was_forked
+
+
 def test_nothing_but_imports_is_run_ahead(jobs: Jobs) -> None:
     jobs.write("import pathlib\npathlib.Path('runs').open('a').write('x')\nif True: print(__name__)")
     assert [jobs.run() for _ in range(2)] == [(ProcessResult(exit_code=0), "__main__\n")] * 2
