@@ -66,9 +66,8 @@ class WarmServer:
             # Before all imports the interpreter has looked for packages below HOME.
             home = request.environment.get("HOME")
             message = self._first_message()
-            self._read: dict[str, str | None] = {"HOME": FOLDER if home == str(request.folder) else home} | message[
-                "read"
-            ]
+            self._read: dict[str, str | None] = {"HOME": FOLDER if home == str(request.folder) else home}
+            self._read |= message["read"]
             #: The modules of the jobs' folder that have been imported.
             self.files = [Path(file) for file in message["files"]]
         except BaseException:
