@@ -25,6 +25,8 @@ _LOG = logging.getLogger(__name__)
 TASK_EXITED = "Essential container in task exited"
 TIMED_OUT = "Job attempt duration exceeded timeout"
 NOT_STARTED = "Task failed to start"
+#: A user without a home, as in the images; one for each attempt would keep jobs from being forked.
+_NO_HOME = "/nonexistent"
 _HANG_COMMAND = ("sleep", "2147483647")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _IMAGE_NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
@@ -170,7 +172,7 @@ class AttemptRunner:
         return {
             "PATH": f"{self._config.path_prefix}:{_PATH}",
             "PYTHONPATH": str(self._config.jobs_dir),
-            "HOME": str(scratch),
+            "HOME": _NO_HOME,
             "TMPDIR": str(scratch),
             "LANG": "C.UTF-8",
             "AWS_REGION": self._config.region,

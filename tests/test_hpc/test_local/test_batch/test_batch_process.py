@@ -42,7 +42,7 @@ def test_the_environment_is_clean(batch, monkeypatch):
     assert set(seen) == BASE_VARIABLES | {"IMAGE", "AWS_EC2_METADATA_DISABLED"}
     assert seen["PATH"].split(":")[0] == str(Path(sys.executable).parent)
     assert seen["PYTHONPATH"] == str(batch.jobs_dir)
-    assert seen["HOME"] == seen["TMPDIR"]
+    assert seen["HOME"] == "/nonexistent"
     assert (seen["LANG"], seen["AWS_ENDPOINT_URL"]) == ("C.UTF-8", "http://127.0.0.1:4566")
     assert seen["AWS_REGION"] == seen["AWS_DEFAULT_REGION"] == "eu-central-1"
     assert (seen["AWS_BATCH_JOB_ID"], seen["AWS_BATCH_JOB_ATTEMPT"]) == (job["jobId"], "1")
@@ -67,7 +67,7 @@ def test_a_role_that_cannot_be_assumed_fails_the_attempt_with_the_reason(batch):
 
 def test_python_is_the_platform_s_and_finds_the_jobs_code(batch):
     module = batch.jobs_dir / "work" / "__main__.py"
-    module.write_text("import os, sys; print(sys.executable); print(os.getcwd() == os.environ['HOME'])")
+    module.write_text("import os, sys; print(sys.executable); print(os.getcwd() == os.environ['TMPDIR'])")
     for word in ("python", "python3"):
         job = batch.run(word, "-m", "work")
         assert batch.log(job["container"]) == [str(Path(sys.executable).parent / word), "True"]
