@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +43,27 @@ def code_digest(jobs_dir: Path, image: str) -> str:
     if known is not None and _signature(jobs_dir, known.sources) == known.signature:
         return known.digest
     # The Dockerfile is one of the files in the signature: as long as that holds, so do the sources.
-    sources = tuple(sorted({*_SHARED, image, *_copied(jobs_dir / image / _DOCKERFILE)}))
+    sources = _sources(jobs_dir, image)
     signature = _signature(jobs_dir, sources)
     digest = _digest(jobs_dir, signature)
     newest = max((max(modified, changed) for _, modified, changed, _, _ in signature), default=0)
     if newest < time.time_ns() - _SETTLED_NS and _signature(jobs_dir, sources) == signature:
         _known[jobs_dir, image] = _Code(sources, signature, digest)
     return digest
+
+
+def outside(jobs_dir: Path, image: str, files: Iterable[Path]) -> list[Path]:
+    """Those of the files below `jobs_dir` that are not in the image, and so not in its digest."""
+    folders = [jobs_dir / source for source in _sources(jobs_dir, image)]
+    return [
+        file
+        for file in files
+        if file.is_relative_to(jobs_dir) and not any(file.is_relative_to(folder) for folder in folders)
+    ]
+
+
+def _sources(jobs_dir: Path, image: str) -> tuple[str, ...]:
+    return tuple(sorted({*_SHARED, image, *_copied(jobs_dir / image / _DOCKERFILE)}))
 
 
 def _digest(jobs_dir: Path, signature: _Signature) -> str:

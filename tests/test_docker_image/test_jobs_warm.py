@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,13 +43,15 @@ def forked(warm: WarmStarter, job: str) -> Start:
 
 
 def ended(
-    start: Start, job: str, environment: dict[str, str], folder: Path, stop: threading.Event | None = None
+    start: Start, job: str, environment: dict[str, str], scratch: Path, stop: threading.Event | None = None
 ) -> tuple[ProcessResult, bytes]:
+    """Runs a job to its end in a new folder, which is its home, as the Batch service does."""
     output: list[bytes] = []
+    folder = tempfile.mkdtemp(dir=scratch)
     request = ProcessRequest(
         command=("python", "-m", job),
-        environment=environment | {"PATH": str(Path(sys.executable).parent)},
-        folder=folder,
+        environment=environment | {"PATH": str(Path(sys.executable).parent), "HOME": folder, "TMPDIR": folder},
+        folder=Path(folder),
         timeout_s=60,
         kill_grace_s=10,
     )

@@ -1,7 +1,6 @@
 """Decides which jobs are forked from a warm process instead of started cold, and keeps the servers that fork them."""
 
 import logging
-import math
 import re
 import shutil
 import threading
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from hpc.local.batch.process import ProcessRequest, RunningProcess, start_cold
 from hpc.local.batch.warm_client import IDLE_S, WarmServer, WarmServerRefused, WarmStartFailed
-from hpc.local.job_code import code_digest
+from hpc.local.job_code import code_digest, outside
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,6 +45,7 @@ class WarmStarter:
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._places: dict[_Key, _Place] = {}
+        self._is_closed = False
 
     def for_image(self, image: str | None) -> Callable[[ProcessRequest], RunningProcess]:
         """What starts the processes of an image's folder; raises CommandNotStarted."""
@@ -57,7 +57,10 @@ class WarmStarter:
             place = self._place(key)
             for _ in range(2):  # a server that has ended since the last job costs a second try
                 server = self._server(place, key, request)
-                if server is None or not server.fits(request.environment):
+                if server is None:
+                    break
+                if (name := server.differs_in(request)) is not None:
+                    _LOG.info("a job of %s is started cold: its imports read %s, which is the job's own", image, name)
                     break
                 try:
                     return server.start(request)
@@ -68,12 +71,13 @@ class WarmStarter:
     def close(self) -> None:
         """Ends all servers, and the processes that they have forked."""
         with self._lock:
+            self._is_closed = True
             places, self._places = list(self._places.values()), {}
         for place in places:
             with place.lock:
                 if place.server is not None:
                     place.server.close()
-                place.server, place.cold_until = None, math.inf
+                place.server = None
 
     def _key(self, request: ProcessRequest, image: str | None) -> _Key | None:
         """What a server's jobs have in common; None for a command that is started cold."""
@@ -108,16 +112,24 @@ class WarmStarter:
             if place.server is not None:
                 place.server.close()
                 place.server = None
-            if time.monotonic() < place.cold_until:
+            if self._is_closed or time.monotonic() < place.cold_until:
                 return None
             image = key[2]
             try:
                 server = WarmServer(request, idle_s=self._idle_s)
-                if self._key(request, image) == key:
-                    place.server = server
-                    return server
-                server.close()  # the code was changed while it was imported
             except (WarmServerRefused, WarmStartFailed, OSError) as error:
-                place.cold_until = time.monotonic() + _COLD_FOR_S
-                _LOG.warning("%s is started cold for %d s: %s", image, _COLD_FOR_S, error)
-            return None
+                self._stay_cold(place, image, str(error))
+                return None
+            if foreign := outside(self._jobs_dir, image, server.files):
+                server.close()
+                self._stay_cold(place, image, f"it imports {foreign[0]}, which its Dockerfile does not copy")
+                return None
+            if self._key(request, image) != key:  # the code was changed while it was imported
+                server.close()
+                return None
+            place.server = server
+            return server
+
+    def _stay_cold(self, place: _Place, image: str, reason: str) -> None:
+        place.cold_until = time.monotonic() + _COLD_FOR_S
+        _LOG.warning("%s is started cold for %d s: %s", image, _COLD_FOR_S, reason)

@@ -9,12 +9,13 @@ import socket
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from hpc.local.batch import warm_server
 from hpc.local.batch.process import ProcessRequest
-from hpc.local.batch.warm_server import ENDED, JOB_ID, JOB_ID_ROOM, LENGTH, REPORT
+from hpc.local.batch.warm_server import ENDED, FOLDER, JOB_ID, JOB_ID_ROOM, LENGTH, REPORT
 
 #: Imports take half a second, on a busy machine a few; a fork takes milliseconds. Beyond it the server hangs.
 _START_TIMEOUT_S = 60.0
@@ -62,14 +63,23 @@ class WarmServer:
                 start_new_session=True,
             )
         try:
-            self._read: Mapping[str, str | None] = self._first_message()
+            # Before all imports the interpreter has looked for packages below HOME.
+            home = request.environment.get("HOME")
+            message = self._first_message()
+            self._read: dict[str, str | None] = {"HOME": FOLDER if home == str(request.folder) else home}
+            self._read |= message["read"]
+            #: The modules of the jobs' folder that have been imported.
+            self.files = [Path(file) for file in message["files"]]
         except BaseException:
             self.close()
             raise
 
-    def fits(self, environment: Mapping[str, str]) -> bool:
-        """Whether the imports have seen what this environment would have shown them."""
-        return all(environment.get(name) == value for name, value in self._read.items())
+    def differs_in(self, request: ProcessRequest) -> str | None:
+        """The first variable that would have shown the imports something else; None when the job may be forked."""
+        for name, found in self._read.items():
+            if request.environment.get(name) != (str(request.folder) if found == FOLDER else found):
+                return name
+        return None
 
     def start(self, request: ProcessRequest) -> "WarmProcess":
         """Forks a process; raises WarmStartFailed."""
@@ -115,7 +125,7 @@ class WarmServer:
             socket.send_fds(self._control, [LENGTH.pack(len(text))], descriptors)
             self._control.sendall(text)
 
-    def _first_message(self) -> dict[str, str | None]:
+    def _first_message(self) -> dict[str, Any]:
         self._control.settimeout(_START_TIMEOUT_S)
         try:
             header = self._control.recv(LENGTH.size, socket.MSG_WAITALL)
@@ -126,8 +136,7 @@ class WarmServer:
             raise WarmServerGone(f"it did not get ready: {error}") from error
         if "refused" in message:
             raise WarmServerRefused(message["refused"])
-        read: dict[str, str | None] = message["read"]
-        return read
+        return dict(message)
 
 
 class WarmProcess:
@@ -200,6 +209,6 @@ class WarmProcess:
         return self._reports.read(REPORT.size)
 
 
-def _server_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
     shared = {name: value for name, value in environment.items() if name not in _SECRETS}
     return shared | {JOB_ID: "0" * JOB_ID_ROOM}

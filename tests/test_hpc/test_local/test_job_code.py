@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpc.local.job_code import code_digest
+from hpc.local.job_code import code_digest, outside
 
 DOCKERFILE = "FROM python\nCOPY requirements.txt ./\nCOPY --chown=1:1 hpc_job ./hpc_job\nCOPY work ./work\n"
 
@@ -92,6 +92,13 @@ def test_a_change_within_the_same_moment_and_of_the_same_size_is_seen(jobs_dir: 
         before = code_digest(jobs_dir, "work")
         write(jobs_dir / "work/__main__.py", f"print({number + 1:02d})\n")
         assert code_digest(jobs_dir, "work") != before
+
+
+def test_files_that_do_not_count_are_found(jobs_dir: Path) -> None:
+    files = [jobs_dir / name for name in ("work/a.py", "hpc_job/b.py", "shared/c.py", "other/d.py")]
+    assert outside(jobs_dir, "work", [*files, Path("/usr/lib/x.py")]) == files[2:]
+    write(jobs_dir / "work/Dockerfile", "COPY . .\n")
+    assert outside(jobs_dir, "work", files) == []
 
 
 def test_asking_again_reads_nothing(jobs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,6 +235,23 @@ def test_other_code_is_imported_anew(jobs: Jobs) -> None:
     assert jobs.was_forked
 
 
+def test_code_that_the_image_would_not_have_is_not_kept(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody would notice that it was changed; and on AWS it would not be there."""
+    shared = jobs.jobs_dir / "shared"
+    shared.mkdir()
+    jobs.write("import shared.text\nprint(shared.text.TEXT)")
+    for text in ("one", "other"):
+        (shared / "text.py").write_text(f"TEXT = '{text}'")
+        assert jobs.run()[1] == f"{text}\n"
+        assert not jobs.was_forked
+    assert f"it imports {shared}/text.py, which its Dockerfile does not copy" in caplog.text
+    jobs.write("COPY shared ./", "Dockerfile")
+    for text in ("one more", "another"):
+        (shared / "text.py").write_text(f"TEXT = '{text}'")
+        assert jobs.run()[1] == f"{text}\n"
+        assert jobs.was_forked
+
+
 def test_nothing_but_imports_is_run_ahead(jobs: Jobs) -> None:
     jobs.write("import pathlib\npathlib.Path('runs').open('a').write('x')\nif True: print(__name__)")
     assert [jobs.run() for _ in range(2)] == [(ProcessResult(exit_code=0), "__main__\n")] * 2
@@ -268,6 +285,31 @@ def test_imports_that_see_what_is_each_job_s_own_are_not_shared(
         assert jobs.run(**given) == jobs.run(start_cold, **given)
         jobs.started.pop()
     assert jobs.was_forked == second_is_forked
+
+
+@pytest.mark.parametrize(
+    ("imports", "second_is_forked"),
+    [
+        ("import botocore.session, boto3.session", True),
+        ("import work.home", False),
+        ("import work.home, botocore.session", False),
+        ("import botocore.session, work.home", False),
+    ],
+)
+def test_a_home_of_each_job_s_own_matters_to_those_who_use_it(jobs: Jobs, imports: str, second_is_forked: bool) -> None:
+    jobs.write("import os\nHOME = os.path.expanduser('~')", "home.py")
+    jobs.write(
+        f"{imports}\nimport os, sys\nhome = sys.modules.get('work.home')\nprint(home and home.HOME, os.getcwd())"
+    )
+    for name in ("first", "second"):
+        jobs.scratch = jobs.scratch.with_name(name)
+        jobs.scratch.mkdir()
+        result, text = jobs.run()
+        assert text == f"{'None' if second_is_forked else jobs.scratch} {jobs.scratch}\n"
+        assert result.exit_code == 0
+        assert jobs.was_forked == (name == "first" or second_is_forked)
+    assert jobs.run(HOME="/")[0].exit_code == 0
+    assert not jobs.was_forked
 
 
 @pytest.mark.parametrize(

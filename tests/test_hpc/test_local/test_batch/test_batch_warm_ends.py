@@ -151,6 +151,14 @@ def test_the_death_of_the_platform_ends_servers_and_jobs(jobs_dir, tmp_path, is_
     eventually(lambda: not any(is_alive(pid) for pid in pids))
 
 
+def test_after_the_end_jobs_start_cold(starter, request_) -> None:
+    end(starter.for_image("work")(request_))
+    starter.close()
+    process = starter.for_image("work")(request_)
+    assert not isinstance(process, WarmProcess)
+    end(process)
+
+
 def test_a_server_that_ended_between_two_jobs_is_replaced(starter, request_) -> None:
     end(starter.for_image("work")(request_))
     first = server_pid(starter)
