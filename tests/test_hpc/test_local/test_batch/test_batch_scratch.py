@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +76,8 @@ def test_only_processes_newer_than_a_moment_are_looked_at(monkeypatch, few):
         moment = last_process_id()
         assert end_processes_with("STRAY_TEST", "here", newer_than=moment) == 0
         with subprocess.Popen(["sleep", "60"], env=environment) as newer:
+            while not Path(f"/proc/{newer.pid}/environ").read_bytes():  # a moment after exec it is empty
+                time.sleep(0.001)
             assert end_processes_with("STRAY_TEST", "here", newer_than=moment) >= 1
             assert newer.wait(5) == -9
         assert older.poll() is None
