@@ -45,12 +45,12 @@ def forked(warm: WarmStarter, job: str) -> Start:
 def ended(
     start: Start, job: str, environment: dict[str, str], scratch: Path, stop: threading.Event | None = None
 ) -> tuple[ProcessResult, bytes]:
-    """Runs a job to its end in a new folder, which is its home, as the Batch service does."""
+    """Runs a job to its end in a new folder and without a home, as the Batch service does."""
     output: list[bytes] = []
     folder = tempfile.mkdtemp(dir=scratch)
     request = ProcessRequest(
         command=("python", "-m", job),
-        environment=environment | {"PATH": str(Path(sys.executable).parent), "HOME": folder, "TMPDIR": folder},
+        environment=environment | {"PATH": str(Path(sys.executable).parent), "HOME": "/nonexistent", "TMPDIR": folder},
         folder=Path(folder),
         timeout_s=60,
         kill_grace_s=10,

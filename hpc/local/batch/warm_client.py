@@ -15,7 +15,7 @@ from typing import IO, Any, Self
 
 from hpc.local.batch import warm_server
 from hpc.local.batch.process import ProcessRequest
-from hpc.local.batch.warm_server import ENDED, FOLDER, JOB_ID, JOB_ID_ROOM, LENGTH, REPORT
+from hpc.local.batch.warm_server import ENDED, JOB_ID, JOB_ID_ROOM, LENGTH, REPORT
 
 #: Imports take half a second, on a busy machine a few; a fork takes milliseconds. Beyond it the server hangs.
 _START_TIMEOUT_S = 60.0
@@ -63,11 +63,9 @@ class WarmServer:
                 start_new_session=True,
             )
         try:
-            # Before all imports the interpreter has looked for packages below HOME.
-            home = request.environment.get("HOME")
             message = self._first_message()
-            self._read: dict[str, str | None] = {"HOME": FOLDER if home == str(request.folder) else home}
-            self._read |= message["read"]
+            # Before all imports the interpreter has looked for packages below HOME.
+            self._read: dict[str, str | None] = {"HOME": request.environment.get("HOME")} | message["read"]
             #: The modules of the jobs' folder that have been imported.
             self.files = [Path(file) for file in message["files"]]
         except BaseException:
@@ -77,7 +75,7 @@ class WarmServer:
     def differs_in(self, request: ProcessRequest) -> str | None:
         """The first variable that would have shown the imports something else; None when the job may be forked."""
         for name, found in self._read.items():
-            if request.environment.get(name) != (str(request.folder) if found == FOLDER else found):
+            if request.environment.get(name) != found:
                 return name
         return None
 

@@ -37,8 +37,6 @@ LENGTH = struct.Struct("!I")
 #: /proc/<pid>/environ shows.
 JOB_ID = "AWS_BATCH_JOB_ID"
 JOB_ID_ROOM = 128
-#: Stands for the job's working folder among the values of variables.
-FOLDER = "{folder}"
 #: Stands for the whole environment among the names of variables.
 _ALL = "*"
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -283,19 +281,12 @@ class _ShownVariable:
 
 @contextlib.contextmanager
 def _noted_uses() -> Iterator[dict[str, str | None]]:
-    """Notes which variables are read, and what was found; changes and going through all of them are noted as `*`.
-
-    botocore makes paths below HOME of files that it may look for later. In a home that is the new folder of a job
-    there are none, whichever job's it is.
-    """
+    """Notes which variables are read, and what was found; changes and going through all of them are noted as `*`."""
     read: dict[str, str | None] = {}
     plain = type(os.environ)
 
     class Noting(plain):  # type: ignore[valid-type, misc]
         def __getitem__(self, name: str) -> str:
-            if name == "HOME" and _reader().startswith("botocore."):
-                read.setdefault(name, FOLDER)
-                return cast(str, super().__getitem__(name))
             read[name] = None
             read[name] = found = super().__getitem__(name)
             return cast(str, found)
@@ -324,17 +315,6 @@ def _imported_files() -> list[str]:
     folders = tuple(f"{folder}/" for folder in os.environ.get("PYTHONPATH", "").split(":") if folder)
     files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     return [file for file in files if file is not None and file.startswith(folders)]
-
-
-def _reader() -> str:
-    """Name of the module outside of the standard library that asks for a variable."""
-    frame: types.FrameType | None = sys._getframe(2)
-    while frame is not None:
-        name: str = frame.f_globals.get("__name__", "")
-        if name.partition(".")[0] not in sys.stdlib_module_names:
-            return name
-        frame = frame.f_back
-    return ""
 
 
 def _refusal(read: dict[str, str | None]) -> str | None:

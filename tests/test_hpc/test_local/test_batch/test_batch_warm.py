@@ -202,6 +202,19 @@ def test_sigterm_and_sigkill_reach_the_whole_group(jobs: Jobs, is_alive) -> None
     assert not is_alive(int(child))
 
 
+def test_all_jobs_of_the_service_come_from_one_server(new_batch) -> None:
+    """Whatever is each job's own in what the service gives it, botocore's imports do not see it."""
+    batch = new_batch(warm=True)
+    (batch.jobs_dir / "work" / "__main__.py").write_text("import os, boto3.session\nprint(os.getppid())")
+    jobs = [
+        batch.run("python", "-m", "work", containerOverrides={"environment": [{"name": "N", "value": n}]})
+        for n in "123"
+    ]
+    [place] = batch.service._scheduler._runner._warm._places.values()
+    assert place.server is not None
+    assert [batch.log(job["container"]) for job in jobs] == [[str(place.server._process.pid)]] * 3
+
+
 def test_what_a_fork_leaves_in_a_session_of_its_own_ends_with_it(new_batch, is_alive) -> None:
     """It has its server's variables in /proc, unless the job's id is put there."""
     batch = new_batch(warm=True)
@@ -287,29 +300,14 @@ def test_imports_that_see_what_is_each_job_s_own_are_not_shared(
     assert jobs.was_forked == second_is_forked
 
 
-@pytest.mark.parametrize(
-    ("imports", "second_is_forked"),
-    [
-        ("import botocore.session, boto3.session", True),
-        ("import work.home", False),
-        ("import work.home, botocore.session", False),
-        ("import botocore.session, work.home", False),
-    ],
-)
-def test_a_home_of_each_job_s_own_matters_to_those_who_use_it(jobs: Jobs, imports: str, second_is_forked: bool) -> None:
-    jobs.write("import os\nHOME = os.path.expanduser('~')", "home.py")
-    jobs.write(
-        f"{imports}\nimport os, sys\nhome = sys.modules.get('work.home')\nprint(home and home.HOME, os.getcwd())"
-    )
-    for name in ("first", "second"):
-        jobs.scratch = jobs.scratch.with_name(name)
+def test_folders_may_differ_and_homes_may_not(jobs: Jobs) -> None:
+    """botocore's import looks below HOME, and so does the interpreter before all imports."""
+    jobs.write("import botocore.session, boto3.session, os\nprint(os.getcwd(), os.path.expanduser('~'))")
+    for folder, home, is_forked in (("a", "/no", True), ("b", "/no", True), ("c", "/other", False)):
+        jobs.scratch = jobs.scratch.with_name(folder)
         jobs.scratch.mkdir()
-        result, text = jobs.run()
-        assert text == f"{'None' if second_is_forked else jobs.scratch} {jobs.scratch}\n"
-        assert result.exit_code == 0
-        assert jobs.was_forked == (name == "first" or second_is_forked)
-    assert jobs.run(HOME="/")[0].exit_code == 0
-    assert not jobs.was_forked
+        assert jobs.run(HOME=home, TMPDIR=str(jobs.scratch))[1] == f"{jobs.scratch} {home}\n"
+        assert jobs.was_forked == is_forked
 
 
 @pytest.mark.parametrize(
