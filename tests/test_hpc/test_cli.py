@@ -31,7 +31,7 @@ def platform_is_up(monkeypatch, platform_state, connection, stack):
     monkeypatch.setattr(connections.platform, "running", lambda: platform_state)
     monkeypatch.setattr(connections, "to_laptop", lambda state: connection)
     monkeypatch.setattr(cli, "to_laptop", lambda state: connection)
-    monkeypatch.setattr(cli.platform, "up", lambda port=None, say=None: platform_state)
+    monkeypatch.setattr(cli.platform, "up", lambda **_: platform_state)
 
 
 def hpc(*args, **settings):
@@ -184,7 +184,7 @@ def test_output_that_has_no_room_is_told(tmp_path):
 
 @pytest.mark.parametrize("exit_code", [2, 3])
 def test_a_platform_that_cannot_start_says_why(monkeypatch, exit_code):
-    def refuse(port, say):
+    def refuse(**_):
         raise PlatformError("port 4566 of 127.0.0.1 is taken", exit_code=exit_code)
 
     monkeypatch.setattr(cli.platform, "up", refuse)
