@@ -39,8 +39,9 @@ class Branch:
 class CheckEvent:
     """What the state Check_Output sends.
 
-    `attempt` is the try that ended, 0 when the split ended before the first; `made_since` maps a state to the time from
-    which on its records count: a resumed run redoes what other code has made.
+    `attempt` is the try that ended, 0 when the split ended before the first; `resumes` counts the executions before
+    this one. `made_since` maps a state to the time from which on its records count: a resumed run redoes what other
+    code has made.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class CheckEvent:
     bucket: str
     input_key: str
     attempt: int
+    resumes: int
     max_attempts: int
     split_state: str
     branches: tuple[Branch, ...]
@@ -66,6 +68,7 @@ class CheckEvent:
             bucket=field(event, "bucket", str),
             input_key=field(event, "input_key", str),
             attempt=count(event, "attempt", minimum=0),
+            resumes=count(event, "resumes", minimum=0),
             max_attempts=count(event, "max_attempts", minimum=1),
             split_state=field(event, "split_state", str),
             branches=tuple(branch(state, field(branches, state, dict)) for state in branches),
@@ -90,7 +93,8 @@ class CheckEvent:
 
     @property
     def reasons_key(self) -> str:
-        return f"{self.results}Check_Output/{self.run_id}/try_{self.attempt}.json"
+        folder = f"resume_{self.resumes}/" if self.resumes else ""
+        return f"{self.results}Check_Output/{self.run_id}/{folder}try_{self.attempt}.json"
 
     @property
     def shard_list_key(self) -> str:

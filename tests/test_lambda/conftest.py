@@ -205,6 +205,7 @@ class Run:
             "bucket": BUCKET,
             "input_key": self.input_key,
             "attempt": 1,
+            "resumes": 0,
             "max_attempts": 3,
             "made_since": dict(MADE_SINCE),
             "split_state": "String_Split",

@@ -119,3 +119,9 @@ def test_given_no_time_in_the_event_then_the_error_says_what_was_expected(
     with pytest.raises(check.check_event.EventError) as caught:
         check.check_event.CheckEvent.parse(make_run().check_event(made_since=made_since))
     assert str(caught.value) == message
+
+
+def test_given_a_resumed_run_when_checked_then_the_reasons_of_the_execution_before_stay(check, make_run):
+    event = check.check_event.CheckEvent.parse(make_run().check_event(resumes=2, attempt=3))
+
+    assert event.reasons_key == "result/Project1/Check_Output/20260102-030405-abc123/resume_2/try_3.json"
