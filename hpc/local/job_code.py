@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 #: What every image's Dockerfile copies, beside its own folder.
@@ -17,7 +18,18 @@ _SETTLED_NS = 100_000_000
 #: A file as `stat` shows it: name, times of its last change, size, number.
 _Stat = tuple[str, int, int, int, int]
 _Signature = tuple[_Stat, ...]
-_known: dict[tuple[Path, str], tuple[_Signature, str]] = {}
+
+
+@dataclass(frozen=True)
+class _Code:
+    """What was read: the files and folders that count, how their files looked, and their digest."""
+
+    sources: tuple[str, ...]
+    signature: _Signature
+    digest: str
+
+
+_known: dict[tuple[Path, str], _Code] = {}
 
 
 def code_digest(jobs_dir: Path, image: str) -> str:
@@ -27,15 +39,31 @@ def code_digest(jobs_dir: Path, image: str) -> str:
     again only when a file's times, size or number have changed. Safe to call from many threads. Raises OSError for a
     file that cannot be read.
     """
-    signature = tuple(_stats(jobs_dir, image))
     known = _known.get((jobs_dir, image))
-    if known is not None and known[0] == signature:
-        return known[1]
+    if known is not None and _signature(jobs_dir, known.sources) == known.signature:
+        return known.digest
+    # The Dockerfile is one of the files in the signature: as long as that holds, so do the sources.
+    sources = _sources(jobs_dir, image)
+    signature = _signature(jobs_dir, sources)
     digest = _digest(jobs_dir, signature)
     newest = max((max(modified, changed) for _, modified, changed, _, _ in signature), default=0)
-    if tuple(_stats(jobs_dir, image)) == signature and newest < time.time_ns() - _SETTLED_NS:
-        _known[jobs_dir, image] = (signature, digest)
+    if newest < time.time_ns() - _SETTLED_NS and _signature(jobs_dir, sources) == signature:
+        _known[jobs_dir, image] = _Code(sources, signature, digest)
     return digest
+
+
+def outside(jobs_dir: Path, image: str, files: Iterable[Path]) -> list[Path]:
+    """Those of the files below `jobs_dir` that are not in the image, and so not in its digest."""
+    folders = [jobs_dir / source for source in _sources(jobs_dir, image)]
+    return [
+        file
+        for file in files
+        if file.is_relative_to(jobs_dir) and not any(file.is_relative_to(folder) for folder in folders)
+    ]
+
+
+def _sources(jobs_dir: Path, image: str) -> tuple[str, ...]:
+    return tuple(sorted({*_SHARED, image, *_copied(jobs_dir / image / _DOCKERFILE)}))
 
 
 def _digest(jobs_dir: Path, signature: _Signature) -> str:
@@ -46,9 +74,8 @@ def _digest(jobs_dir: Path, signature: _Signature) -> str:
     return total.hexdigest()
 
 
-def _stats(jobs_dir: Path, image: str) -> Iterator[_Stat]:
-    for source in sorted({*_SHARED, image, *_copied(jobs_dir / image / _DOCKERFILE)}):
-        yield from _stats_below(str(jobs_dir), source)
+def _signature(jobs_dir: Path, sources: Sequence[str]) -> _Signature:
+    return tuple(stat for source in sources for stat in _stats_below(str(jobs_dir), source))
 
 
 def _stats_below(root: str, name: str) -> Iterator[_Stat]:
