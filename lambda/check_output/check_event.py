@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+LEAST_DIGITS, MOST_DIGITS = 5, 6
 KINDS = {str: "text that is not empty", int: "a whole number", dict: "an object that is not empty"}
 
 
@@ -38,8 +39,9 @@ class Branch:
 class CheckEvent:
     """What the state Check_Output sends.
 
-    `attempt` is the try that ended, 0 when the split ended before the first; `made_since` maps a state to the time from
-    which on its records count: a resumed run redoes what other code has made.
+    `attempt` is the try that ended, 0 when the split ended before the first; `resumes` counts the executions before
+    this one. `made_since` maps a state to the time from which on its records count: a resumed run redoes what other
+    code has made.
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class CheckEvent:
     bucket: str
     input_key: str
     attempt: int
+    resumes: int
     max_attempts: int
     split_state: str
     branches: tuple[Branch, ...]
@@ -65,6 +68,7 @@ class CheckEvent:
             bucket=field(event, "bucket", str),
             input_key=field(event, "input_key", str),
             attempt=count(event, "attempt", minimum=0),
+            resumes=count(event, "resumes", minimum=0),
             max_attempts=count(event, "max_attempts", minimum=1),
             split_state=field(event, "split_state", str),
             branches=tuple(branch(state, field(branches, state, dict)) for state in branches),
@@ -89,7 +93,8 @@ class CheckEvent:
 
     @property
     def reasons_key(self) -> str:
-        return f"{self.results}Check_Output/{self.run_id}/try_{self.attempt}.json"
+        folder = f"resume_{self.resumes}/" if self.resumes else ""
+        return f"{self.results}Check_Output/{self.run_id}/{folder}try_{self.attempt}.json"
 
     @property
     def shard_list_key(self) -> str:
@@ -97,11 +102,12 @@ class CheckEvent:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """One for each listing: the shards with their list, each branch's outputs and merged object, the records."""
-        prefixes = [f"{self.results}{self.split_state}/{self.file}_"]
+        """One for each listing: the shards with their list, each branch's outputs, merged object and records."""
+        prefixes = [f"{self.results}{self.split_state}/{self.file}_", f"{self.records}{self.split_state}."]
         for b in self.branches:
             prefixes += [f"{self.results}{b.state}/{b.prefix}_{self.file}_", self.merged_key(b)]
-        return (*prefixes, self.records)
+            prefixes += [f"{self.records}{b.state}/{self.file}_", f"{self.records}{b.merge_state}."]
+        return tuple(prefixes)
 
     def counts(self, key: str, written_at: datetime) -> bool:
         """False for a record of code that the run no longer has; what is no record always counts."""
@@ -110,8 +116,12 @@ class CheckEvent:
         state = re.split("[/.]", key.removeprefix(self.records), maxsplit=1)[0]
         return state not in self.made_since or written_at >= self.made_since[state]
 
-    def shard_name(self, index: int) -> str:
-        return f"{self.file}_{index:05d}"
+    def shard_digits(self, first_name: str) -> int:
+        """How many digits the numbers in the shards' names have: all of them as many as the first shard's."""
+        return min(max(LEAST_DIGITS, len(first_name) - len(self.file) - 1), MOST_DIGITS)
+
+    def shard_name(self, index: int, digits: int) -> str:
+        return f"{self.file}_{index:0{digits}d}"
 
     def shard_key(self, shard: str) -> str:
         return f"{self.results}{self.split_state}/{shard}"

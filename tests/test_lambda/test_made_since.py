@@ -110,12 +110,18 @@ def test_given_an_old_failure_of_a_state_to_redo_when_checked_then_it_does_not_t
     ],
 )
 def test_given_no_time_in_the_event_then_the_error_says_what_was_expected(
-    job_map, check, make_run, made_since, message
+    mapping, check, make_run, made_since, message
 ):
-    with pytest.raises(job_map.EventError) as caught:
-        job_map.JobMapEvent.parse(make_run().job_map_event(made_since=made_since))
+    with pytest.raises(mapping.map_event.EventError) as caught:
+        mapping.map_event.JobMapEvent.parse(make_run().job_map_event(made_since=made_since))
     assert str(caught.value) == message
 
     with pytest.raises(check.check_event.EventError) as caught:
         check.check_event.CheckEvent.parse(make_run().check_event(made_since=made_since))
     assert str(caught.value) == message
+
+
+def test_given_a_resumed_run_when_checked_then_the_reasons_of_the_execution_before_stay(check, make_run):
+    event = check.check_event.CheckEvent.parse(make_run().check_event(resumes=2, attempt=3))
+
+    assert event.reasons_key == "result/Project1/Check_Output/20260102-030405-abc123/resume_2/try_3.json"
