@@ -159,7 +159,15 @@ class Settings(BaseModel):
         between=(1, 10_000),
         unit="jobs",
         example="500",
-        meaning="Batch jobs that each branch of a run has submitted at once",
+        meaning="Batch jobs that each branch of a run has submitted at once; an array job counts as one",
+    )
+    group_above: Count = number(
+        "groupAbove",
+        1_000,
+        between=(1, 1_000_000),
+        unit="shards",
+        example="10000",
+        meaning="With more shards to do, a branch submits them in groups: one Batch array job of up to 10,000 shards",
     )
     archive_after_days: Count = number(
         "archiveAfterDays",

@@ -369,7 +369,7 @@ def _show(connection: Connection, deployed: Stack, workflow: Workflow, found: Ru
     counts = tasks.counts(found)
     failures: list[Task] = []
     if any(count.failed for count in counts):
-        failures = [task for task in tasks.all() if task.status == "FAILED"]
+        failures = tasks.failures()
     display.console(sys.stdout).print(display.run_overview(found, workflow, counts, failures))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
 from hpc.errors import PlatformUnreachable
+from hpc.local.job_code import code_digest
 from hpc.stack import Stack
 from hpc.workflows import Workflow
 
@@ -74,8 +74,7 @@ def image_id(connection: Connection, image: str) -> str:
     """The digest of what an image's name stands for now; the name itself where nobody tells a digest."""
     if connection.is_laptop:
         # There a job runs from its folder, whatever the name says of registry and tag.
-        job_code = importlib.import_module("hpc.local.job_code")
-        return str(job_code.code_digest(JOBS_DIR, image.rpartition("/")[2].partition(":")[0]))
+        return code_digest(JOBS_DIR, image.rpartition("/")[2].partition(":")[0])
     found = _IN_ECR.fullmatch(image)
     if found is None:
         return image

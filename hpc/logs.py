@@ -7,19 +7,22 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
 from hpc.errors import WrongInput
-from hpc.jobs import Job, log_streams
+from hpc.jobs import Job, describe_jobs, log_streams
 from hpc.runs import Run
 from hpc.stack import Stack
 from hpc.tasks import Tasks
-from hpc.wording import quoted
+from hpc.wording import plural, quoted
 from hpc.workflows import Workflow
 
+# Tasks of groups whose logs are shown where nobody named one.
+MAX_FAILED_OF_GROUPS = 100
 # Only these digits are in a job's name; Python refuses to convert very long numbers.
 _NUMBER = re.compile(r"[0-9]{1,30}")
 
@@ -68,12 +71,23 @@ class Logs:
 
     def _of_jobs(self, state: str | None, index: int | None) -> Iterator[Log]:
         order = {step.state: position for position, step in enumerate(self._workflow.steps)}
-        jobs = [
+        tasks = Tasks(self._connection, self._stack, self._workflow, self._run)
+        all_jobs = tasks.jobs()
+        group_states = {step.group_state for step in self._workflow.steps}
+        singles = [
             job
-            for job in Tasks(self._connection, self._stack, self._workflow, self._run).described_jobs()
-            if state in {None, job.state} and index in {None, job.index}
+            for job in all_jobs
+            if job.state not in group_states and state in {None, job.state} and index in {None, job.index}
         ]
-        if state is not None and not jobs:
+        jobs = describe_jobs(self._connection, singles, self._run.run_id)
+        groups = tasks.groups(all_jobs)
+        of_step = [group for group in groups.all if state in {None, group.state}]
+        if state is not None and index is not None:
+            jobs += groups.task(state, index)
+        elif of_step:
+            failed = (child for group in of_step for child in groups.children(group, ["FAILED"]))
+            jobs += groups.described(list(islice(failed, MAX_FAILED_OF_GROUPS)))
+        if state is not None and not jobs and (index is not None or not of_step):
             name = state if index is None else f"{state}-{index}"
             raise WrongInput(
                 f"TASK: found no job of {name} in run {self._run.run_id}; expected one that was submitted (Batch keeps "
@@ -81,6 +95,13 @@ class Logs:
             )
         for job in sorted(jobs, key=lambda job: (order.get(job.state, len(order)), job.index, job.created_at)):
             yield from self._of_job(job)
+        if index is None and of_step:
+            name = f"{of_step[0].state}-0"
+            note = f"(only failed ones are shown, at most {MAX_FAILED_OF_GROUPS}; one of them all: hpc logs RUN {name})"
+            tasks_in_groups = sum(group.size for group in of_step)
+            yield Log(
+                heading=f"{plural(tasks_in_groups, 'task')} in {plural(len(of_step), 'group')}", lines=iter([note])
+            )
 
     def _of_job(self, job: Job) -> Iterator[Log]:
         streams = log_streams(job)

@@ -173,7 +173,8 @@ def _restart(
             f"stay as it was; look at it: hpc show {run.run_id}"
         )
     lease.give_back(run.run_id)
-    start_execution(connection, runs, again, machine_arn, job_definitions.arns_of(definitions), **planned.as_input())
+    given = {"resumes": again.resumes, **planned.as_input()}
+    start_execution(connection, runs, again, machine_arn, job_definitions.arns_of(definitions), **given)
     return again
 
 

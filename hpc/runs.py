@@ -267,7 +267,7 @@ class Runs:
         return self._read(run.run_id) or latest
 
 
-_NOT_PARAMETERS = frozenset({"run_id", "input_etag", "job_definitions", "split_done", "redo", "made_since"})
+_NOT_PARAMETERS = frozenset({"run_id", "input_etag", "job_definitions", "split_done", "redo", "made_since", "resumes"})
 # A row is written before its execution is started.
 _START_TAKES_S = 60
 

@@ -66,12 +66,16 @@ class Sharding:
 
 @dataclass(frozen=True)
 class Step:
-    """One step as people see it; a `fan_out` step has one task a shard, `after` are the steps that it works on."""
+    """One step as people see it; a `fan_out` step has one task a shard, `after` are the steps that it works on.
+
+    `group_state` runs many of its tasks as one array job.
+    """
 
     state: str
     title: str
     fan_out: bool
     after: tuple[str, ...] = ()
+    group_state: str | None = None
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,7 @@ def _parse(content: Mapping[str, Any]) -> Workflow:
                 title=part["title"],
                 fan_out=part.get("fan_out", False),
                 after=tuple(part.get("after", ())),
+                group_state=part.get("group_state"),
             )
             for part in content["steps"]
         ),

@@ -52,6 +52,7 @@ class ProductionStack(Stack):
             repositories=images.repositories,
             max_attempts=settings.max_attempts,
             map_max_concurrency=settings.map_max_concurrency,
+            group_above=settings.group_above,
             log_retention_days=days,
         )
         machines = [Workflow(self, pascal_case(each.name), folder=each, platform=platform) for each in workflows]

@@ -22,4 +22,5 @@ class Platform:
     repositories: Mapping[str, ecr.Repository]
     max_attempts: int
     map_max_concurrency: int
+    group_above: int
     log_retention_days: int

@@ -58,6 +58,7 @@ class Workflow(Construct):
             "Partition": Stack.of(self).partition,
             "MaxAttempts": platform.max_attempts,
             "MapMaxConcurrency": platform.map_max_concurrency,
+            "GroupAbove": platform.group_above,
         }
         texts = self._texts(folder, platform)
         for unknown in sorted(folder.placeholders - known.keys() - texts.keys()):

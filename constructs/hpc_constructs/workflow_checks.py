@@ -52,9 +52,14 @@ def contradictions(raw: dict[str, Any], definition: dict[str, Any], folder: str)
 def _unknown_states(raw: dict[str, Any], states: set[str]) -> Iterator[str]:
     parts = [*raw["jobs"].items(), *raw.get("functions", {}).items()]
     named = [(name, state) for name, part in parts for state in part["states"]]
-    for place, state in [*named, *(("steps", step["state"]) for step in raw["steps"])]:
+    for place, state in [*named, *(("steps", state) for state in _step_states(raw))]:
         if state not in states:
             yield f"{place}: found state {state!r}; expected one of the definition: {', '.join(sorted(states))}"
+
+
+def _step_states(raw: dict[str, Any]) -> Iterator[str]:
+    for step in raw["steps"]:
+        yield from (step[key] for key in ("state", "group_state") if key in step)
 
 
 def _later_steps(raw: dict[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+LEAST_DIGITS, MOST_DIGITS = 5, 6
 KINDS = {str: "text that is not empty", int: "a whole number", dict: "an object that is not empty"}
 
 
@@ -97,11 +98,12 @@ class CheckEvent:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """One for each listing: the shards with their list, each branch's outputs and merged object, the records."""
-        prefixes = [f"{self.results}{self.split_state}/{self.file}_"]
+        """One for each listing: the shards with their list, each branch's outputs, merged object and records."""
+        prefixes = [f"{self.results}{self.split_state}/{self.file}_", f"{self.records}{self.split_state}."]
         for b in self.branches:
             prefixes += [f"{self.results}{b.state}/{b.prefix}_{self.file}_", self.merged_key(b)]
-        return (*prefixes, self.records)
+            prefixes += [f"{self.records}{b.state}/{self.file}_", f"{self.records}{b.merge_state}."]
+        return tuple(prefixes)
 
     def counts(self, key: str, written_at: datetime) -> bool:
         """False for a record of code that the run no longer has; what is no record always counts."""
@@ -110,8 +112,12 @@ class CheckEvent:
         state = re.split("[/.]", key.removeprefix(self.records), maxsplit=1)[0]
         return state not in self.made_since or written_at >= self.made_since[state]
 
-    def shard_name(self, index: int) -> str:
-        return f"{self.file}_{index:05d}"
+    def shard_digits(self, first_name: str) -> int:
+        """How many digits the numbers in the shards' names have: all of them as many as the first shard's."""
+        return min(max(LEAST_DIGITS, len(first_name) - len(self.file) - 1), MOST_DIGITS)
+
+    def shard_name(self, index: int, digits: int) -> str:
+        return f"{self.file}_{index:0{digits}d}"
 
     def shard_key(self, shard: str) -> str:
         return f"{self.results}{self.split_state}/{shard}"

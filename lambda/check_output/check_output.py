@@ -4,6 +4,8 @@ It needs one listing a prefix and the consolidated records of the split and the 
 comparison.py, the words in notification.py. A call that comes twice writes the same reasons under the same key.
 """
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -11,11 +13,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from check_event import CheckEvent
 from comparison import Snapshot, judge
+from listed_sizes import ListedSizes
 from notification import answer, reasons_document
 from run_records import RecordError
 
+LISTINGS_AT_ONCE = 8
 # S3 asks clients to retry its 503 Slow Down with backoff; the state machine does not retry this function's own errors.
-S3_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 8})
+S3_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 8}, max_pool_connections=LISTINGS_AT_ONCE)
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001  Lambda passes both
@@ -41,18 +45,43 @@ def take_snapshot(s3: Any, request: CheckEvent) -> Snapshot:
     Lists before it reads: S3 answers 403 instead of 404 for a missing key when the caller may list only some prefixes.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     """
-    sizes: dict[str, int] = {}
-    for prefix in request.prefixes:
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=request.bucket, Prefix=prefix):
-            listed = page.get("Contents", [])
-            sizes.update((e["Key"], e["Size"]) for e in listed if request.counts(e["Key"], e["LastModified"]))
-    records = {}
-    for state in (request.split_state, *(branch.merge_state for branch in request.branches)):
+    sizes = ListedSizes()
+    with ThreadPoolExecutor(LISTINGS_AT_ONCE) as threads:
+        for listed in threads.map(lambda prefix: list_sizes(s3, request, prefix), request.prefixes):
+            sizes.merge(listed)
+    return Snapshot(sizes, RecordsInS3(s3, request, sizes))
+
+
+class RecordsInS3(Mapping[str, bytes | RecordError]):
+    """The records of the split and of each merge, each read when it is asked for: together they fill gigabytes."""
+
+    def __init__(self, s3: Any, request: CheckEvent, sizes: Mapping[str, int]) -> None:
+        self._s3 = s3
+        self._bucket = request.bucket
+        states = (request.split_state, *(branch.merge_state for branch in request.branches))
         # A record wins over a failure record, which may be of an earlier try.
-        key = next((k for k in (request.record_key(state), request.failure_key(state)) if k in sizes), None)
-        if key:
-            records[key] = read(s3, request.bucket, key)
-    return Snapshot(sizes, records)
+        named = [(request.record_key(state), request.failure_key(state)) for state in states]
+        self._keys = [next(key for key in keys if key in sizes) for keys in named if any(key in sizes for key in keys)]
+
+    def __getitem__(self, key: str) -> bytes | RecordError:
+        if key not in self._keys:
+            raise KeyError(key)
+        return read(self._s3, self._bucket, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def list_sizes(s3: Any, request: CheckEvent, prefix: str) -> ListedSizes:
+    sizes = ListedSizes()
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=request.bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            if request.counts(entry["Key"], entry["LastModified"]):
+                sizes.add(entry["Key"], entry["Size"])
+    return sizes
 
 
 def read(s3: Any, bucket: str, key: str) -> bytes | RecordError:

@@ -48,7 +48,7 @@ class Snapshot:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A sentence on what is not as it must be; `permanent` when another try would not change it."""
 
@@ -107,9 +107,11 @@ def read_split(event: CheckEvent, snapshot: Snapshot) -> SplitRecord:
     split = parse_split(snapshot.record(key), event.run_id)
     if split.input_key != event.input_key:
         raise RecordError(f"field input: found the key {split.input_key!r}, expected {event.input_key!r}")
+    digits = event.shard_digits(split.shards[0].name if split.shards else "")
     for index, shard in enumerate(split.shards):
-        if shard.name != event.shard_name(index):
-            raise RecordError(f"field shards: found {shard.name!r} at {index}, expected {event.shard_name(index)!r}")
+        expected = event.shard_name(index, digits)
+        if shard.name != expected:
+            raise RecordError(f"field shards: found {shard.name!r:.300} at {index}, expected {expected!r}")
     return split
 
 
@@ -119,9 +121,9 @@ def split_findings(event: CheckEvent, split: SplitRecord, sizes: Mapping[str, in
     if differs:
         yield Finding(f"The {len(split.shards):,} shards of {event.input_key} are not the whole input: {differs}", True)
     list_bytes = sum(len(event.shard_key(shard.name).encode()) + 1 for shard in split.shards)
-    expected = {event.shard_key(shard.name): shard.measure.bytes for shard in split.shards}
-    for key, size in {**expected, event.shard_list_key: list_bytes}.items():
-        yield from object_findings(event, key, size, sizes, permanent=True)
+    for shard in split.shards:
+        yield from object_findings(event, event.shard_key(shard.name), shard.measure.bytes, sizes, permanent=True)
+    yield from object_findings(event, event.shard_list_key, list_bytes, sizes, permanent=True)
 
 
 def unfinished(event: CheckEvent, branch: Branch, split: SplitRecord, snapshot: Snapshot) -> Iterator[Finding]:

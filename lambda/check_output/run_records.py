@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ class RecordError(Exception):
         self.permanent = permanent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measure:
     """Size of an object. `lines` counts a last line without a terminator; a terminator is LF (1 byte) or CRLF (2)."""
 
@@ -39,7 +39,7 @@ def total(measures: Iterable[Measure]) -> Measure:
     return Measure(sum(p.bytes for p in parts), sum(p.lines for p in parts), sum(p.terminator_bytes for p in parts))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shard:
     """A shard as the split wrote it."""
 
@@ -57,7 +57,7 @@ class SplitRecord:
     shards: tuple[Shard, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Output:
     """A branch's output of one shard, as its job recorded it and the merge consolidated it."""
 
@@ -77,7 +77,7 @@ class MergeRecord:
     outputs: tuple[Output, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MissingShard:
     """A shard that a merge did not find done, with its job's own reason."""
 
@@ -97,45 +97,57 @@ class Failure:
 
 def parse_split(text: bytes, run_id: str) -> SplitRecord:
     """Raises RecordError, which says the field, what was found and what was expected."""
-    node = document(text, run_id)
+    node = document(text, run_id, named_by="name", make=parse_shard)
     source = value(node, "input", dict)
-    shards = tuple(
-        Shard(value(shard, "name", str), measure(shard), sha256(shard, "sha256"))
-        for shard in value(node, "shards", list)
-    )
+    shards = tuple(each if type(each) is Shard else parse_shard(each) for each in value(node, "shards", list))
     return SplitRecord(input_key=value(source, "key", str), input=measure(source), shards=shards)
 
 
 def parse_merge(text: bytes, run_id: str) -> MergeRecord:
     """Raises RecordError, which says the field, what was found and what was expected."""
-    node = document(text, run_id)
+    node = document(text, run_id, named_by="shard", make=parse_output)
     merged = value(node, "merged", dict)
-    outputs = tuple(
-        Output(
-            index=value(output, "index", int),
-            shard=value(output, "shard", str),
-            key=value(output, "key", str),
-            measure=measure(output),
-            source_sha256=sha256(output, "source_sha256"),
-        )
-        for output in value(node, "shards", list)
-    )
+    outputs = tuple(each if type(each) is Output else parse_output(each) for each in value(node, "shards", list))
     return MergeRecord(key=value(merged, "key", str), merged=measure(merged), outputs=outputs)
+
+
+def parse_shard(node: Any) -> Shard:
+    return Shard(value(node, "name", str), measure(node), sha256(node, "sha256"))
+
+
+def parse_output(node: Any) -> Output:
+    return Output(
+        index=value(node, "index", int),
+        shard=value(node, "shard", str),
+        key=value(node, "key", str),
+        measure=measure(node),
+        source_sha256=sha256(node, "source_sha256"),
+    )
+
+
+def parse_missing(node: Any) -> MissingShard:
+    return MissingShard(value(node, "shard", str), value(node, "reason", str), value(node, "permanent", bool))
 
 
 def parse_failure(text: bytes, run_id: str) -> Failure:
     """Raises RecordError, which says the field, what was found and what was expected."""
-    node = document(text, run_id)
-    missing = tuple(
-        MissingShard(value(shard, "shard", str), value(shard, "reason", str), value(shard, "permanent", bool))
-        for shard in (value(node, "missing", list) if "missing" in node else [])
-    )
+    node = document(text, run_id, named_by="shard", make=parse_missing)
+    listed = value(node, "missing", list) if "missing" in node else []
+    missing = tuple(each if type(each) is MissingShard else parse_missing(each) for each in listed)
     return Failure(value(node, "reason", str), value(node, "permanent", bool), missing)
 
 
-def document(text: bytes, run_id: str) -> dict[str, Any]:
+def document(text: bytes, run_id: str, *, named_by: str, make: Callable[[Any], Any]) -> dict[str, Any]:
+    """The record, in which objects that have the field `named_by` are made into what they stand for while it is read.
+
+    As dicts, all shards of a record would take a kilobyte each until the last one is read.
+    """
+
+    def compact(node: dict[str, Any]) -> Any:
+        return make(node) if named_by in node else node
+
     try:
-        node = json.loads(text)
+        node = json.loads(text, object_hook=compact)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"found text that is not JSON ({error}), expected a record") from error
     found = value(node, "run_id", str)

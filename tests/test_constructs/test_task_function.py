@@ -6,13 +6,17 @@ from tests.policies import Policies
 from tests.synthesis import Synthesized
 
 
-@pytest.mark.parametrize(("part", "name"), [("JobMap", "job_map"), ("CheckOutput", "check_output")])
-def test_on_arm64_with_the_newest_python_and_the_declared_size(production: Synthesized, part: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "name", "memory_mib"), [("JobMap", "job_map", 1769), ("CheckOutput", "check_output", 3008)]
+)
+def test_on_arm64_with_the_newest_python_and_the_declared_size(
+    production: Synthesized, part: str, name: str, memory_mib: int
+) -> None:
     function = production.one("AWS::Lambda::Function", part)
     assert function["Architectures"] == ["arm64"]
     assert function["Runtime"] == "python3.14"
     assert function["Handler"] == f"{name}.handler"
-    assert (function["MemorySize"], function["Timeout"]) == (512, 300)
+    assert (function["MemorySize"], function["Timeout"]) == (memory_mib, 900)
     assert "FunctionName" not in function
 
 

@@ -12,7 +12,7 @@ from tests.synthesis import ROOT, Synthesized, synthesize
 
 PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9]+)\}")
 SOURCE = (ROOT / "workflows" / "string_processing" / "definition.asl.json").read_text("utf-8")
-FILLED_IN_AT_SYNTHESIS = {"Partition", "MaxAttempts", "MapMaxConcurrency"}
+FILLED_IN_AT_SYNTHESIS = {"Partition", "MaxAttempts", "MapMaxConcurrency", "GroupAbove"}
 R = "20260101-120000-abcdef"
 
 
@@ -62,16 +62,18 @@ def test_every_placeholder_is_supplied_and_every_supplied_one_used(production: S
 def test_numbers_are_numbers(production: Synthesized) -> None:
     assert '"MaxConcurrency": 50' in json.dumps(deployed(production))
     assert '"max_attempts": 3' in json.dumps(deployed(production))
-    other = json.dumps(deployed(synthesize(maxAttempts="5", mapMaxConcurrency="500")))
+    assert '"group_above": 1000' in json.dumps(deployed(production))
+    other = json.dumps(deployed(synthesize(maxAttempts="5", mapMaxConcurrency="500", groupAbove="20000")))
+    assert '"group_above": 20000' in other
     assert '"MaxConcurrency": 500' in other
     assert '"max_attempts": 5' in other
 
 
 def test_nothing_else_of_the_source_is_changed(production: Synthesized) -> None:
     machine = production.one("AWS::StepFunctions::StateMachine")
-    text = (
-        SOURCE.replace('"${MaxAttempts}"', "3").replace('"${MapMaxConcurrency}"', "50").replace("${Partition}", "aws")
-    )
+    text = SOURCE.replace("${Partition}", "aws")
+    for name, number in {"MaxAttempts": 3, "MapMaxConcurrency": 50, "GroupAbove": 1000}.items():
+        text = text.replace(f'"${{{name}}}"', str(number))
     assert json.loads(machine["DefinitionString"]) == json.loads(text)
 
 

@@ -161,16 +161,16 @@ def test_a_name_too_long_for_the_results_is_refused(string_processing):
     ("found", "lines_per_shard", "message"),
     [
         (
-            Scan(bytes=30_000, lines=10_001, sha256="", long_line=None),
+            Scan(bytes=30_000, lines=1_000_001, sha256="", long_line=None),
             1,
-            f"{LABEL}: found 1, which makes 10001 shards of the 10001 lines; expected at most 10000 shards; the "
+            f"{LABEL}: found 1, which makes 1000001 shards of the 1000001 lines; expected at most 1000000 shards; the "
             "smallest number that fits is 2",
         ),
         (
-            Scan(bytes=30_000, lines=1_000_000, sha256="", long_line=None),
+            Scan(bytes=30_000, lines=100_000_000, sha256="", long_line=None),
             99,
-            f"{LABEL}: found 99, which makes 10102 shards of the 1000000 lines; expected at most 10000 shards; the "
-            "smallest number that fits is 100",
+            f"{LABEL}: found 99, which makes 1010102 shards of the 100000000 lines; expected at most 1000000 shards; "
+            "the smallest number that fits is 100",
         ),
         (
             Scan(bytes=80_000_000, lines=7, sha256="", long_line=3),

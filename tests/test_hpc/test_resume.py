@@ -97,7 +97,7 @@ def test_a_failed_run_goes_on_in_another_execution(states, runs, failed, do_resu
     assert found == again
     assert (found.status, found.reasons, found.stopped_at, found.resumes) == ("PENDING", (), "", 1)
     first, second = given_to(states, failed), given_to(states, again)
-    assert second == {**first, "split_done": True, "redo": [], "made_since": {}}
+    assert second == {**first, "split_done": True, "redo": [], "made_since": {}, "resumes": 1}
 
 
 def test_a_run_may_be_resumed_as_often_as_it_fails(states, runs, failed, do_resume):

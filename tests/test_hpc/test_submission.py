@@ -67,12 +67,12 @@ def test_parameters_are_judged_before_the_file(string_processing, tmp_path):
 
 def test_too_many_shards_are_refused_before_anything_is_uploaded(string_processing, tmp_path):
     file = tmp_path / "many.txt"
-    file.write_bytes(b"\n" * 20_001)
+    file.write_bytes(b"\n" * 2_000_001)
     with pytest.raises(WrongInput) as refusal:
         check_local(string_processing, {"ProjectNo": "P1", "SPLIT_NUM": 2}, file, on_laptop=True)
     assert str(refusal.value) == (
-        "--lines-per-shard (SPLIT_NUM): found 2, which makes 10001 shards of the 20001 lines; expected at most 10000 "
-        "shards; the smallest number that fits is 3"
+        "--lines-per-shard (SPLIT_NUM): found 2, which makes 1000001 shards of the 2000001 lines; expected at most "
+        "1000000 shards; the smallest number that fits is 3"
     )
 
 

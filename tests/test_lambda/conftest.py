@@ -51,6 +51,12 @@ def job_map() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def mapping() -> SimpleNamespace:
+    """All modules of job_map, by name."""
+    return load_function("job_map")
+
+
+@pytest.fixture(scope="session")
 def check() -> SimpleNamespace:
     """All modules of check_output, by name."""
     return load_function("check_output")
@@ -78,13 +84,14 @@ class Run:
     lines: list[bytes]
     lines_per_shard: int = 2
     file: str = "lines.txt"
+    digits: int = 5
     objects: dict[str, bytes] = field(default_factory=dict)
     shards: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         size = self.lines_per_shard
         parts = [self.lines[start : start + size] for start in range(0, len(self.lines), size)]
-        self.shards = [f"{self.file}_{index:05d}" for index in range(len(parts))]
+        self.shards = [f"{self.file}_{index:0{self.digits}d}" for index in range(len(parts))]
         self.write_split([b"".join(lines) for lines in parts])
         self.write_branch("String_Repeat", parts, lambda text: text * 2)
         self.write_branch("String_Reverse", parts, lambda text: text.decode()[::-1].encode())
@@ -181,6 +188,8 @@ class Run:
             "bucket": BUCKET,
             "input_key": self.input_key,
             "attempt": 0,
+            "resumes": 0,
+            "group_above": 1000,
             "queues": {"first_try": "arn:first", "next_tries": "arn:next"},
             "made_since": dict(MADE_SINCE),
             "split_state": "String_Split",

@@ -11,6 +11,11 @@ REVERSE_MANIFEST = "result/Project1/Job_Map/20260102-030405-abc123/try_1_String_
 SPLIT_LIST = "result/Project1/String_Split/lines.txt_splitlist"
 
 
+def single(index, file="lines.txt"):
+    """The Map's item of one shard."""
+    return {"index": index, "shard": f"{file}_{index:05d}", "offset": 0, "size": 1}
+
+
 def split_only(run):
     """The run's objects as they are before its first try."""
     return {
@@ -35,16 +40,20 @@ def test_given_a_fresh_split_when_mapped_then_every_shard_is_to_do(job_map, make
                 "shards_total": 4,
                 "merge_to_do": True,
                 "manifest_key": REPEAT_MANIFEST,
+                "shard_list_key": REPEAT_MANIFEST.replace(".json", ".shards"),
+                "shard_digits": 5,
             },
             "String_Reverse": {
                 "shards_to_do": 4,
                 "shards_total": 4,
                 "merge_to_do": True,
                 "manifest_key": REVERSE_MANIFEST,
+                "shard_list_key": REVERSE_MANIFEST.replace(".json", ".shards"),
+                "shard_digits": 5,
             },
         },
     }
-    items = [{"index": index, "shard": f"lines.txt_{index:05d}"} for index in range(4)]
+    items = [single(index) for index in range(4)]
     assert store.json(REPEAT_MANIFEST) == store.json(REVERSE_MANIFEST) == items
 
 
@@ -72,8 +81,8 @@ def test_given_a_second_try_when_mapped_then_only_what_has_no_record_runs_on_dem
     assert (reverse["shards_to_do"], reverse["shards_total"], reverse["merge_to_do"]) == (0, 4, True)
     assert repeat["manifest_key"].endswith("/try_2_String_Repeat.json")
     assert store.json(repeat["manifest_key"]) == [
-        {"index": 1, "shard": "lines.txt_00001"},
-        {"index": 3, "shard": "lines.txt_00003"},
+        single(1),
+        single(3),
     ]
     assert store.json(reverse["manifest_key"]) == []
 
@@ -134,7 +143,7 @@ def test_given_doubled_calls_at_once_when_mapped_then_all_answer_and_write_the_s
         answers = list(threads.map(lambda _: job_map.handler(run.job_map_event(bucket=store.bucket), None), range(4)))
 
     assert all(answer == answers[0] for answer in answers)
-    assert store.json(REPEAT_MANIFEST) == [{"index": 2, "shard": "lines.txt_00002"}]
+    assert store.json(REPEAT_MANIFEST) == [single(2)]
 
 
 def test_given_more_records_than_a_page_holds_when_mapped_then_all_are_seen(job_map, make_run, store):
@@ -145,7 +154,7 @@ def test_given_more_records_than_a_page_holds_when_mapped_then_all_are_seen(job_
     branches = job_map.handler(run.job_map_event(bucket=store.bucket), None)["branches"]
 
     assert branches["String_Repeat"]["shards_to_do"] == 0
-    assert store.json(branches["String_Reverse"]["manifest_key"]) == [{"index": 550, "shard": "lines.txt_00550"}]
+    assert store.json(branches["String_Reverse"]["manifest_key"]) == [single(550)]
 
 
 def test_given_10000_shards_with_long_names_when_mapped_then_quick_and_small(job_map, make_run, store):
@@ -153,13 +162,13 @@ def test_given_10000_shards_with_long_names_when_mapped_then_quick_and_small(job
     store.put({key: data for key, data in split_only(run).items() if key.endswith(("_splitlist", ".json"))})
 
     started = time.monotonic()
-    answer = job_map.handler(run.job_map_event(bucket=store.bucket), None)
+    answer = job_map.handler(run.job_map_event(bucket=store.bucket, group_above=10_000), None)
 
     assert time.monotonic() - started < 30
     assert len(json.dumps(answer, ensure_ascii=False).encode()) < 4096
     items = store.json(answer["branches"]["String_Repeat"]["manifest_key"])
     assert len(items) == 10_000
-    assert items[-1] == {"index": 9999, "shard": "\u00e9" * 200 + "_09999"}
+    assert items[-1] == single(9999, "\u00e9" * 200)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +181,7 @@ def test_given_an_odd_file_name_when_mapped_then_its_shards_are_found(job_map, m
 
     branches = job_map.handler(run.job_map_event(bucket=store.bucket), None)["branches"]
 
-    assert store.json(branches["String_Repeat"]["manifest_key"]) == [{"index": 2, "shard": f"{file}_00002"}]
+    assert store.json(branches["String_Repeat"]["manifest_key"]) == [single(2, file)]
     assert branches["String_Reverse"]["shards_to_do"] == 0
 
 
@@ -186,7 +195,7 @@ def test_given_no_list_of_shards_when_mapped_then_the_error_names_it(job_map, ma
 
     assert str(caught.value) == (
         f"s3://{store.bucket}/{SPLIT_LIST}: found NoSuchKey, expected the list of shards that String_Split wrote; "
-        "check that nobody deleted it, then submit the run again"
+        "check that nobody deleted it, then resume the run: hpc resume 20260102-030405-abc123"
     )
 
 
@@ -237,6 +246,9 @@ def test_given_a_malformed_list_when_mapped_then_the_error_says_what_was_found(j
         ({"input_key": "uploads/"}, "field input_key: found 'uploads/', expected a key that does not end with '/'"),
         ({"attempt": "0"}, "field attempt: found '0', expected a whole number"),
         ({"attempt": True}, "field attempt: found True, expected a whole number"),
+        ({"resumes": None}, "field resumes: found None, expected a whole number"),
+        ({"resumes": -1}, "field resumes: found -1, expected 0 or more executions before this one"),
+        ({"group_above": 0}, "field group_above: found 0, expected 1 or more shards"),
         ({"attempt": -1}, "field attempt: found -1, expected 0 or more tries so far"),
         ({"queues": {"first_try": "a"}}, "field next_tries: found None, expected text that is not empty"),
         ({"queues": []}, "field queues: found [], expected an object that is not empty"),

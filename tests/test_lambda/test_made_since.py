@@ -110,10 +110,10 @@ def test_given_an_old_failure_of_a_state_to_redo_when_checked_then_it_does_not_t
     ],
 )
 def test_given_no_time_in_the_event_then_the_error_says_what_was_expected(
-    job_map, check, make_run, made_since, message
+    mapping, check, make_run, made_since, message
 ):
-    with pytest.raises(job_map.EventError) as caught:
-        job_map.JobMapEvent.parse(make_run().job_map_event(made_since=made_since))
+    with pytest.raises(mapping.map_event.EventError) as caught:
+        mapping.map_event.JobMapEvent.parse(make_run().job_map_event(made_since=made_since))
     assert str(caught.value) == message
 
     with pytest.raises(check.check_event.EventError) as caught:

@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 SHARD_RECORD = re.compile(r".*/records/[^/]+/String_Re\w+/.*")
 
 
-def redo(job_map, run, complete):
+def redo(mapping, run, complete):
     """Makes what Job_Map lists, as jobs that all succeed would."""
-    event = job_map.JobMapEvent.parse(run.job_map_event(attempt=1))
-    for state, plan in job_map.plan_branches(event, run.shards, frozenset(run.objects)).items():
-        prefix, merge = state.removeprefix("String_").lower(), f"{state}_Merge"
-        made = [f"result/Project1/{state}/{prefix}_{shard}" for _, shard in plan.shards_to_do]
-        made += [run.record_key(f"{state}/{shard}.json") for _, shard in plan.shards_to_do]
+    event = mapping.map_event.JobMapEvent.parse(run.job_map_event(attempt=1))
+    shards = mapping.shard_list.Shards(run.file, len(run.shards), run.digits)
+    for state, merge in event.branches.items():
+        done, merged = bytearray(shards.count), run.record_key(f"{merge}.json") in run.objects
+        mapping.branch_plan.mark_done(done, run.objects, event, state, shards)
+        plan = mapping.branch_plan.plan_branch(event, shards, done, merged=merged)
+        prefix = state.removeprefix("String_").lower()
+        made = [f"result/Project1/{state}/{prefix}_{shards.name(index)}" for index in plan.to_do]
+        made += [run.record_key(f"{state}/{shards.name(index)}.json") for index in plan.to_do]
         if plan.merge_to_do:
             made += [f"result/Project1/{merge}/{prefix}_{run.file}_merge", run.record_key(f"{merge}.json")]
         run.objects |= {key: complete[key] for key in made}
@@ -22,7 +26,7 @@ def redo(job_map, run, complete):
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_given_any_objects_gone_when_tried_again_then_only_permanent_findings_are_left(job_map, judge, make_run, data):
+def test_given_any_objects_gone_when_tried_again_then_only_permanent_findings_are_left(mapping, judge, make_run, data):
     run = make_run()
     complete = dict(run.objects)
     gone = data.draw(st.sets(st.sampled_from(sorted(complete)), max_size=8))
@@ -30,7 +34,7 @@ def test_given_any_objects_gone_when_tried_again_then_only_permanent_findings_ar
         run.remove(key)
 
     before = judge(run)
-    redo(job_map, run, complete)
+    redo(mapping, run, complete)
     after = judge(run)
 
     # A shard's record alone may go: the merge has consolidated it.
