@@ -112,6 +112,7 @@ class Run:
     stage: Stage
     project: str
     file: str = "lines.txt"
+    digits: int = 5
 
     @property
     def input_key(self) -> str:
@@ -130,11 +131,14 @@ class Run:
         given = {"INPUT_BUCKET": BUCKET, "INPUT_KEY": self.input_key, "SPLIT_NUM": str(split_num)} | variables
         return self.stage.run("string_split", code=code, STATE="String_Split", PROJECT_NO=self.project, **given)
 
+    def shard_name(self, index: int) -> str:
+        return f"{self.file}_{index:0{self.digits}d}"
+
     def shard_variables(self, kind: str, index: int) -> dict[str, str]:
         return {
             "STATE": f"String_{kind.capitalize()}",
             "PROJECT_NO": self.project,
-            "SHARD": f"{self.file}_{index:05d}",
+            "SHARD": self.shard_name(index),
             "INDEX": str(index),
         }
 
@@ -151,7 +155,7 @@ class Run:
 
         shards = []
         for index, output in enumerate(outputs):
-            name = f"{self.file}_{index:05d}"
+            name = self.shard_name(index)
             key = self.key(f"String_{kind.capitalize()}", f"{kind}_{name}")
             self.stage.put(key, output)
             measure = Measure()

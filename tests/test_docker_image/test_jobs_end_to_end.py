@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -187,9 +188,24 @@ def test_a_line_of_64_mib_is_processed(run) -> None:
     line = "€".encode() * (64 * 1024 * 1024 // 3) + b"\n"
     assert len(line) == 64 * 1024 * 1024
     run.stage.put(run.input_key, b"first\n" + line + b"last\n")
-    run.split(10)
+    run.split(1000)
     run.shard("reverse", 0)
     assert run.stage.get(run.key("String_Reverse", "reverse_lines.txt_00000")) == b"tsrif\n" + line + b"tsal\n"
+
+
+def test_shards_that_could_be_more_than_100000_have_names_of_six_digits(run) -> None:
+    run = replace(run, digits=6)
+    run.stage.put(run.input_key, b"a" * 99_998 + b"\n" + b"bc\n")
+    run.split(1)
+    names = [shard["name"] for shard in run.record("String_Split.json")["shards"]]
+    assert names == ["lines.txt_000000", "lines.txt_000001"] == [run.shard_name(0), run.shard_name(1)]
+    run.shard("reverse", 0)
+    group = {"SHARD_LIST_KEY": run.key("Job_Map", "list"), "GROUP_OFFSET": "0", "SHARD_DIGITS": "6"}
+    child = {"AWS_BATCH_JOB_ARRAY_INDEX": "1", "INPUT_KEY": run.input_key}
+    run.stage.put(group["SHARD_LIST_KEY"], b"000000\n000001\n")
+    run.stage.run("string_reverse", STATE="String_Reverse", PROJECT_NO=run.project, **group, **child)
+    run.merge("reverse")
+    assert run.merged("reverse") == b"a" * 99_998 + b"\ncb\n"
 
 
 def test_the_children_of_an_array_job_do_their_shards(run) -> None:

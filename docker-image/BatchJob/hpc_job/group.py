@@ -51,7 +51,7 @@ def read_member(environment: Mapping[str, str]) -> Member:
     )
 
 
-def read_shard(client: Any, bucket: str, member: Member) -> Shard:
+def listed_shard(client: Any, bucket: str, member: Member) -> Shard:
     """The member's shard, by one request for its line; raises JobError or InputError, also when no number is there."""
     reader = ObjectReader(client, bucket, member.list_key, "list of shards", span=member.span)
     found = reader.read()

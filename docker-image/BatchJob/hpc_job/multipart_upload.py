@@ -36,9 +36,8 @@ class RecordedObject:
 class MultipartUpload:
     """One object that appears when `complete` has been called, and never in part; it begins with its first part.
 
-    `attributes` are said of the object when it begins, in the words of CreateMultipartUpload.
-
-    As a context manager it aborts when it is left without `complete`.
+    `attributes` are said of the object when it begins, in the words of CreateMultipartUpload. As a context manager it
+    aborts when it is left without `complete`.
     """
 
     def __init__(self, uploads: Uploads, bucket: str, key: str, attributes: Mapping[str, str] = NO_ATTRIBUTES) -> None:

@@ -8,13 +8,14 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hpc_job.environment import Job, read_job
 from hpc_job.errors import JobError, Terminated
-from hpc_job.group import is_member, read_member, read_shard
+from hpc_job.group import is_member, listed_shard, read_member
 from hpc_job.records import write_failure
 from hpc_job.s3 import s3_client
 
@@ -48,11 +49,12 @@ def run(work: Work, arguments: Sequence[str], environment: Mapping[str, str]) ->
     a fault of ours or of a service, and another try may help.
     """
     signal.signal(signal.SIGTERM, terminate)
-    job = attempt(lambda: identify(arguments, environment))
+    connect = cache(lambda: s3_client(environment))
+    job = attempt(lambda: identify(arguments, environment, connect))
     if isinstance(job, Failure):
         tell(job)  # the place of its record is not known
         return ended(job)
-    failure = attempt(lambda: work(job, environment, s3_client(environment)))
+    failure = attempt(lambda: work(job, environment, connect()))
     if failure is None:
         return 0
     tell(failure)
@@ -60,13 +62,13 @@ def run(work: Work, arguments: Sequence[str], environment: Mapping[str, str]) ->
     return ended(failure)
 
 
-def identify(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
+def identify(arguments: Sequence[str], environment: Mapping[str, str], connect: Callable[[], Any]) -> Job:
     """Which job this is; for a child of an array job a list in S3 says which shard it does."""
     job = read_job(arguments, environment)
     if not is_member(environment):
         return job
     member = read_member(environment)
-    return replace(job, shard=read_shard(s3_client(environment), job.output_bucket, member))
+    return replace(job, shard=listed_shard(connect(), job.output_bucket, member))
 
 
 def attempt(step: Callable[[], Outcome]) -> Outcome | Failure:

@@ -14,7 +14,7 @@ from hpc_job.object_reader import read_json
 from hpc_job.s3 import reading
 from string_merge.in_order import in_order
 
-RECORDS_AT_ONCE = 16
+RECORDS_AT_ONCE = 32  # as many as the client has connections
 BEGINNING = datetime.fromtimestamp(0, UTC)
 FAILED = ".failed"  # before .json, in the key of a failure record
 NO_RECORD = "no record: the job did not finish (its log tells why)"

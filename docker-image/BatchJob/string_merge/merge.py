@@ -23,7 +23,7 @@ from string_merge.plan import Part, plan_parts
 
 # Small outputs are fetched ahead of their turn: one by one, 10,000 of them would wait minutes for S3's first bytes.
 SMALL_BYTES = 4 * 1024 * 1024
-FETCHED_AHEAD = 16
+FETCHED_AHEAD = 32
 
 PARTS_AT_ONCE = 8  # copied or sent; those that are sent are held in memory
 
