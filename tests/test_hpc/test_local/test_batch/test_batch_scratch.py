@@ -2,6 +2,9 @@
 
 import os
 import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -59,9 +62,20 @@ def test_attempts_one_after_the_other_find_an_empty_folder(new_batch):
     assert [len(lines) for lines in logs] == [1, 1, 1]
 
 
+@contextmanager
+def stray(value):
+    """A process with STRAY_TEST in its environment, which can be read."""
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, "STRAY_TEST": value}) as process:
+        environment = Path(f"/proc/{process.pid}/environ")
+        while b"STRAY_TEST" not in environment.read_bytes():  # it has not quite started
+            time.sleep(0.001)
+        yield process
+        process.kill()
+
+
 @pytest.mark.parametrize("newer_than", [0, 10**9], ids=["all", "ids have begun anew"])
 def test_all_processes_are_looked_at_when_age_says_nothing(newer_than):
-    with subprocess.Popen(["sleep", "60"], env={**os.environ, "STRAY_TEST": "old"}) as process:
+    with stray("old") as process:
         assert end_processes_with("STRAY_TEST", "old", newer_than=newer_than) >= 1
         assert process.wait(5) == -9
 
@@ -69,12 +83,10 @@ def test_all_processes_are_looked_at_when_age_says_nothing(newer_than):
 @pytest.mark.parametrize("few", [64, 0], ids=["one by one", "from a list"])
 def test_only_processes_newer_than_a_moment_are_looked_at(monkeypatch, few):
     monkeypatch.setattr("hpc.local.batch.strays._FEW", few)
-    environment = {**os.environ, "STRAY_TEST": "here"}
-    with subprocess.Popen(["sleep", "60"], env=environment) as older:
+    with stray("here") as older:
         moment = last_process_id()
         assert end_processes_with("STRAY_TEST", "here", newer_than=moment) == 0
-        with subprocess.Popen(["sleep", "60"], env=environment) as newer:
+        with stray("here") as newer:
             assert end_processes_with("STRAY_TEST", "here", newer_than=moment) >= 1
             assert newer.wait(5) == -9
         assert older.poll() is None
-        older.kill()
