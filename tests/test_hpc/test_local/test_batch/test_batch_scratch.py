@@ -80,13 +80,20 @@ def test_all_processes_are_looked_at_when_age_says_nothing(newer_than):
         assert process.wait(5) == -9
 
 
-@pytest.mark.parametrize("few", [64, 0], ids=["one by one", "from a list"])
+@pytest.mark.parametrize("few", [10**7, 0], ids=["one by one", "from a list"])
 def test_only_processes_newer_than_a_moment_are_looked_at(monkeypatch, few):
-    monkeypatch.setattr("hpc.local.batch.strays._FEW", few)
-    with stray("here") as older:
-        moment = last_process_id()
-        assert end_processes_with("STRAY_TEST", "here", newer_than=moment) == 0
-        with stray("here") as newer:
-            assert end_processes_with("STRAY_TEST", "here", newer_than=moment) >= 1
-            assert newer.wait(5) == -9
+    # Given two processes, and a moment between them; which one is newer is what their ids say
+    with stray("here") as one, stray("here") as other:
+        older, newer = sorted((one, other), key=lambda process: process.pid)
+        monkeypatch.setattr("hpc.local.batch.strays._FEW", few)
+        monkeypatch.setattr("hpc.local.batch.strays.last_process_id", lambda: newer.pid)
+        assert end_processes_with("STRAY_TEST", "here", newer_than=newer.pid) == 0
+        assert end_processes_with("STRAY_TEST", "here", newer_than=older.pid) >= 1
+        assert newer.wait(5) == -9
         assert older.poll() is None
+
+
+def test_the_last_process_id_is_known():
+    with stray("any") as process:
+        handed_out = last_process_id() - process.pid
+        assert handed_out >= 0 or handed_out < -1000  # ids may have begun anew meanwhile
