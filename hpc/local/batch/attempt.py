@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 _NO_HOME = "/nonexistent"
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 #: As long as an attempt is short, ids of processes have not begun anew since its start.
-_SHORT_S = 10.0
+_SHORT_S = 5.0
 _IMAGE_NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
 
 

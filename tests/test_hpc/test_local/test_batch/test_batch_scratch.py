@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,24 +62,38 @@ def test_attempts_one_after_the_other_find_an_empty_folder(new_batch):
     assert [len(lines) for lines in logs] == [1, 1, 1]
 
 
+@contextmanager
+def stray(value):
+    """A process with STRAY_TEST in its environment, which can be read."""
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, "STRAY_TEST": value}) as process:
+        environment = Path(f"/proc/{process.pid}/environ")
+        while b"STRAY_TEST" not in environment.read_bytes():  # it has not quite started
+            time.sleep(0.001)
+        yield process
+        process.kill()
+
+
 @pytest.mark.parametrize("newer_than", [0, 10**9], ids=["all", "ids have begun anew"])
 def test_all_processes_are_looked_at_when_age_says_nothing(newer_than):
-    with subprocess.Popen(["sleep", "60"], env={**os.environ, "STRAY_TEST": "old"}) as process:
+    with stray("old") as process:
         assert end_processes_with("STRAY_TEST", "old", newer_than=newer_than) >= 1
         assert process.wait(5) == -9
 
 
-@pytest.mark.parametrize("few", [64, 0], ids=["one by one", "from a list"])
+@pytest.mark.parametrize("few", [10**7, 0], ids=["one by one", "from a list"])
 def test_only_processes_newer_than_a_moment_are_looked_at(monkeypatch, few):
-    monkeypatch.setattr("hpc.local.batch.strays._FEW", few)
-    environment = {**os.environ, "STRAY_TEST": "here"}
-    with subprocess.Popen(["sleep", "60"], env=environment) as older:
-        moment = last_process_id()
-        assert end_processes_with("STRAY_TEST", "here", newer_than=moment) == 0
-        with subprocess.Popen(["sleep", "60"], env=environment) as newer:
-            while not Path(f"/proc/{newer.pid}/environ").read_bytes():  # a moment after exec it is empty
-                time.sleep(0.001)
-            assert end_processes_with("STRAY_TEST", "here", newer_than=moment) >= 1
-            assert newer.wait(5) == -9
+    # Given two processes, and a moment between them; which one is newer is what their ids say
+    with stray("here") as one, stray("here") as other:
+        older, newer = sorted((one, other), key=lambda process: process.pid)
+        monkeypatch.setattr("hpc.local.batch.strays._FEW", few)
+        monkeypatch.setattr("hpc.local.batch.strays.last_process_id", lambda: newer.pid)
+        assert end_processes_with("STRAY_TEST", "here", newer_than=newer.pid) == 0
+        assert end_processes_with("STRAY_TEST", "here", newer_than=older.pid) >= 1
+        assert newer.wait(5) == -9
         assert older.poll() is None
-        older.kill()
+
+
+def test_the_last_process_id_is_known():
+    with stray("any") as process:
+        handed_out = last_process_id() - process.pid
+        assert handed_out >= 0 or handed_out < -1000  # ids may have begun anew meanwhile
