@@ -21,7 +21,8 @@ class Shards(enum.Enum):
     """What became of a run's shards."""
 
     WHOLE = "all of them and their list are there"
-    MISSING = "the split did not end, or some of them have expired"
+    NEVER_RECORDED = "the split did not end"
+    EXPIRED = "some of them, or their list, are there no longer"
     REPLACED = "another run of the project has written over some of them"
 
 
@@ -32,12 +33,12 @@ def shards_of(connection: Connection, workflow: Workflow, run: Run, made_since: 
     """
     state, upload = workflow.splitting_state, workflow.upload
     if state is None or upload is None:
-        return Shards.MISSING
+        return Shards.NEVER_RECORDED
     bucket = workflow.output_bucket(run.parameters)
     results = f"result/{run.project}/"
     record = _read(connection, bucket, f"{results}records/{run.run_id}/{state}.json")
     if record is None or in_seconds(record["LastModified"]) < count_from(made_since.get(state)):
-        return Shards.MISSING
+        return Shards.NEVER_RECORDED
     recorded_at = in_seconds(record["LastModified"])
     file = str(run.parameters[upload.key_parameter]).rpartition("/")[2]
     folder = f"{results}{state}/"
@@ -50,7 +51,7 @@ def shards_of(connection: Connection, workflow: Workflow, run: Run, made_since: 
             wanted.remove(key)
             if in_seconds(entry["LastModified"]) > recorded_at or entry["Size"] != expected.get(key, entry["Size"]):
                 return Shards.REPLACED
-    return Shards.MISSING if wanted else Shards.WHOLE
+    return Shards.EXPIRED if wanted else Shards.WHOLE
 
 
 def count_from(text: str | None) -> datetime:

@@ -29,6 +29,8 @@ from hpc.workflows import PROJECT, Workflow
 JOBS_REASON = "the platform ended in the middle of the run, which goes on in a new execution"
 # S3 tells times in whole seconds: records from before and from after the start of the execution must differ in them.
 REST_S = 2.0
+# On the laptop, where looking is cheap.
+_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def continue_interrupted(connection: Connection, say: Callable[[str], None], *, 
         try:
             workflow = workflows.load(run.workflow)
             found = runs.with_parameters(run)
-            end_jobs(connection, deployed, run.run_id, None, reason=JOBS_REASON, say=say)
+            end_jobs(connection, deployed, run.run_id, None, reason=JOBS_REASON, say=say, poll_s=_POLL_S)
             again = _restart(connection, deployed, workflow, found, overwrite=False, rest_s=rest_s)
         except HpcError as error:
             reason = f"the platform ended in the middle of the run, which could not go on: {error}"
@@ -116,8 +118,8 @@ def plan(connection: Connection, workflow: Workflow, runs: Runs, run: Run, chang
         shards = shards_of(connection, workflow, run, made_since)
         if shards is Shards.REPLACED:
             redo |= {step.state for step in workflow.steps}
-        elif shards is Shards.MISSING:
-            redo.add(split)
+        elif shards is Shards.EXPIRED:
+            redo.add(split)  # if it fails, its old record must not speak for it
         split_done = shards is Shards.WHOLE
     return Plan(split_done=split_done, redo=frozenset(redo), made_since=made_since)
 

@@ -392,7 +392,7 @@ def test_a_cancelled_run_is_resumed(connection, stack, project, tmp_path):
 
     result = hpc("resume", run_id)
     assert (result.exit_code, result.stdout) == (0, f"{run_id}\n")
-    assert result.stderr.startswith(f"Run {run_id} goes on, making anew String_Split. Watch it: ")
+    assert result.stderr.startswith(f"Run {run_id} goes on, with what is missing only. Watch it: ")
     shown = json.loads(hpc("show", run_id, "--json").stdout)
     assert (shown["status"], shown["resumes"], shown["reasons"]) == ("PENDING", 1, [])
     assert hpc("cancel", run_id).exit_code == 0
