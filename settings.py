@@ -163,7 +163,7 @@ class Settings(BaseModel):
     )
     group_above: Count = number(
         "groupAbove",
-        1_000,
+        100,
         between=(1, 1_000_000),
         unit="shards",
         example="10000",

@@ -100,6 +100,7 @@ def _listen() -> None:
         lifespan="on",
         access_log=False,
         log_level="warning",
+        proxy_headers=False,
         server_header=False,
         date_header=False,  # ministack sends one
         timeout_keep_alive=_KEEP_ALIVE_S,

@@ -23,8 +23,10 @@ FIELDS: dict[str, frozenset[str]] = {
     "doubled_event": frozenset({"status"}),
     "throttle": frozenset(),
     "slow": frozenset({"seconds"}),
+    "lose_answer": frozenset(),
+    "double_call": frozenset(),
 }
-OF_CALLS = frozenset({"throttle", "slow"})
+OF_CALLS = frozenset({"throttle", "slow", "lose_answer", "double_call"})
 _NEEDS_SECONDS = frozenset({"timeout_s", "late_event", "slow"})
 _OF_ALL = frozenset({"action", "times", "attempts", "rate", "seed"})
 _NUMBERS = frozenset({"rate", "after_s", "seconds", "bytes", "time_limit_s"})

@@ -8,7 +8,8 @@ platform runs:
 
 What an entry hits:
 - job_name: a glob over jobs' names; a child of an array job answers to `<name>:<index>` too
-- call (of throttle and slow, instead of job_name): a glob over the API's actions
+- call (of switches for calls, instead of job_name): a glob over actions of Batch's API, such as SubmitJob, and over
+  lambda:Invoke and s3:GET, s3:PUT, s3:HEAD, s3:POST, s3:DELETE (of objects)
 - rate: which part of them, 0 to 1, all by default; `seed` chooses the part: the same seed, job name and attempt (or
   action and number of the call) always give the same answer, so that a run repeats
 - times (or attempts): how often it hits in the service's life, "all" by default
@@ -34,7 +35,9 @@ What an entry hits:
   somebody's TerminateJob, or the end of the switch
 - late_event: state change events come `seconds` late, and so out of order; doubled_event: they come twice; `status` is
   a glob over the status that they tell, "*" by default
-- throttle: the API answers with TooManyRequestsException (HTTP 429); slow: it answers `seconds` late
+- throttle: the service refuses in its own words: Batch and Lambda with TooManyRequestsException (HTTP 429), S3 with
+  SlowDown (HTTP 503); slow: it answers `seconds` late
+- lose_answer: a function runs, and its answer is lost; double_call: it runs twice (both of lambda:Invoke only)
 """
 
 import fnmatch
@@ -85,10 +88,12 @@ class EventFault:
 
 @dataclass(frozen=True)
 class CallFault:
-    """How late an API call is answered, and whether it is refused."""
+    """How late a call is answered, whether it is refused, how often it is made, and whether its answer is lost."""
 
     delay_s: float = 0.0
     is_throttled: bool = False
+    copies: int = 1
+    is_lost: bool = False
 
 
 class FaultSwitches:
@@ -149,15 +154,20 @@ class FaultSwitches:
 
     def for_call(self, action: str) -> CallFault:
         """What becomes of an API call."""
-        delay_s, is_throttled = 0.0, False
+        found: list[Entry] = []
         with self._lock:
             entries = [(key, entry) for key, entry in self._file.entries() if entry["action"] in OF_CALLS]
             self._calls[action] += bool(entries)
             for key, entry in entries:
                 if self._hit(key, entry, action, self._calls[action]):
-                    delay_s = max(delay_s, entry.get("seconds", 0.0))
-                    is_throttled = is_throttled or entry["action"] == "throttle"
-        return CallFault(delay_s, is_throttled)
+                    found.append(entry)
+        actions = [entry["action"] for entry in found]
+        return CallFault(
+            delay_s=max((entry.get("seconds", 0.0) for entry in found), default=0.0),
+            is_throttled="throttle" in actions,
+            copies=1 + ("double_call" in actions),
+            is_lost="lose_answer" in actions,
+        )
 
     def _hit(self, key: str, entry: Entry, label: str, which: int | str) -> bool:
         """Whether an entry hits what is named `label`; `which` tells attempts, events or calls of that name apart."""

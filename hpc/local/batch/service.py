@@ -45,9 +45,10 @@ class BatchService:
         self.definitions = JobDefinitions(self._arns)
         self._store = JobStore(config.max_final_jobs)
         self._tagging = Tagging(self.environments, self.queues, self.definitions, self._store)
-        self._faults = FaultSwitches(config.faults_file)
-        self._runner = AttemptRunner(config, ports, self._faults)
-        self._changes = StateChanges(ports.on_state_change, self._faults)
+        #: The fault switches; the host asks them for the calls of other services.
+        self.faults = FaultSwitches(config.faults_file)
+        self._runner = AttemptRunner(config, ports, self.faults)
+        self._changes = StateChanges(ports.on_state_change, self.faults)
         self._scheduler = Scheduler(
             lock=self._lock,
             arns=self._arns,
@@ -56,7 +57,7 @@ class BatchService:
             queues=self.queues,
             store=self._store,
             runner=self._runner,
-            faults=self._faults,
+            faults=self.faults,
             changes=self._changes,
             keep_job=ports.keep_job,
             default_log_group=config.log_group,
@@ -177,7 +178,7 @@ class BatchService:
     def _suffer_faults(self, action: str) -> None:
         """What a fault switch does to an API call before anything is done; the lock must not be held."""
         try:
-            fault = self._faults.for_call(action)
+            fault = self.faults.for_call(action)
         except FaultsFileError:
             return  # the next attempt fails with the reason
         if fault.delay_s:

@@ -27,7 +27,7 @@ def install(
     storage.install(store)
     batch.install(service)
     step_functions.install()
-    lambdas.install()
+    lambdas.install(service.faults)
     cloud_formation.install(service)
     state.install(service, store, journal)
     # After the state: the owner is made when what was kept has been loaded.

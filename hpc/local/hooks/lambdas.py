@@ -1,18 +1,43 @@
-"""Lambda: an exception's class is its error type."""
+"""Lambda: an exception's class is its error type, and calls may be lost, doubled or refused for a test."""
 
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
-from ministack.services import lambda_svc
+from ministack.services import lambda_svc, stepfunctions
 
+from hpc.local.batch.faults import FaultSwitches
 from hpc.local.hooks.replacing import replace
 
 _LAST_LINE = re.compile(r"^(?:\w+\.)*(\w+)(?::|$)")
 
 
-def install() -> None:
+def install(faults: FaultSwitches) -> None:
+    """Puts the hooks of Lambda in place."""
+    _name_errors()
+    _suffer_faults(faults)
+
+
+def _suffer_faults(faults: FaultSwitches) -> None:
+    """A state machine's call of a function meets the fault switches of `lambda:Invoke`."""
+    call = stepfunctions._call_lambda
+
+    def call_with_faults(function: str, event: Any) -> Any:
+        fault = faults.for_call("lambda:Invoke")
+        if fault.is_throttled:
+            raise stepfunctions._ExecutionError("Lambda.TooManyRequestsException", "Rate exceeded (fault switch)")
+        time.sleep(fault.delay_s)
+        answers = [call(function, event) for _ in range(fault.copies)]
+        if fault.is_lost:
+            raise stepfunctions._ExecutionError("Lambda.Unknown", "The answer was lost (fault switch)")
+        return answers[-1]
+
+    replace(stepfunctions, "_call_lambda", call_with_faults)
+
+
+def _name_errors() -> None:
     """The class of an exception is the `errorType`, as on AWS, so that Retry and Catch can name it."""
     run = lambda_svc._execute_function_warm
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from typing import Any
@@ -23,8 +24,11 @@ NO_ROOM = (
     b"<Error><Code>InsufficientStorage</Code><Message>The disk of the laptop platform is full: "
     b"free some space, then try again</Message></Error>"
 )
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate (fault switch)</Message></Error>"
 # What belongs to the client's signature, in whose place the object store gets one of the platform's.
 _OF_SIGNATURE = ("x-amz-date", "x-amz-content-sha256", "x-amz-security-token")
+Scope = dict[str, Any]
+
 _XML = [(b"content-type", b"application/xml")]
 
 
@@ -32,7 +36,7 @@ def install(service: BatchService, *, state_dir: str) -> None:
     """Signed requests only, TLS on loopback taken for granted, and the end of the server is the end of the process."""
     _trust_loopback()
     _refuse_root_keys()
-    _guard_server(service, state_dir)
+    replace(app, "app", _Guard(service, state_dir))
     _take_shown_requests_without_bodies()
 
 
@@ -57,51 +61,71 @@ def _refuse_root_keys() -> None:
     replace(sts, "is_root_access_key", is_root)
 
 
-def _guard_server(service: BatchService, state_dir: str) -> None:
-    """An object that the disk has no room for is refused, and shown requests get their answer.
+class _Guard:
+    """The server behind the front door: refuses what there is no room for, and answers for shown requests.
 
-    The server's end is the process's end: a Lambda or a Map that waits in a thread would keep it alive for minutes.
+    Its end is the process's end: a Lambda or a Map that waits in a thread would keep it alive for minutes.
     """
-    serve = app.app
 
-    async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    def __init__(self, service: BatchService, state_dir: str) -> None:
+        self._serve = app.app
+        self._service = service
+        self._state_dir = state_dir
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await serve(scope, receive, _ending(service, send))
+            await self._serve(scope, receive, self._ending(send))
+        elif scope["type"] == "http" and scope["path"] == AUTHORIZE_PATH:
+            await self._answer_shown(scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] == "PUT" and not self._has_room(_headers(scope)):
+            await _send(send, 507, _XML, NO_ROOM)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _answer_shown(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Answers 200 with the request's route, or what the emulator answers to a request that may not be made."""
+        headers = _headers(scope)
+        method, uri = headers["x-forwarded-method"], headers["x-forwarded-uri"]
+        raw_path, _, query = uri.partition("?")
+        path = unquote(raw_path)
+        # A request for the emulator itself is judged when it comes there, with its body.
+        names_keys = method == "POST" and "delete" in parse_qs(query, keep_blank_values=True)
+        if names_keys or not goes_to_store(method, path, query):
+            await _send(send, 200, [(ROUTE_HEADER.encode(), TO_EMULATOR.encode())], b"")
             return
-        if scope["type"] == "http" and scope["path"] == AUTHORIZE_PATH:
-            await _answer_shown(serve, scope, receive, send, state_dir)
+        fault = self._service.faults.for_call(f"s3:{method}")
+        await asyncio.sleep(fault.delay_s)
+        if fault.is_throttled:
+            await _send(send, 503, _XML, SLOW_DOWN)
             return
-        if scope["type"] == "http" and scope["method"] == "PUT" and not _has_room(_headers(scope), state_dir):
+        if method in ("PUT", "POST") and not self._has_room(headers):
             await _send(send, 507, _XML, NO_ROOM)
             return
-        await serve(scope, receive, send)
+        token = shown_request.set(_shown(uri, headers))
+        try:
+            original = {"method": method, "path": path, "raw_path": raw_path.encode(), "query_string": query.encode()}
+            await self._serve({**scope, **original, "headers": _as_sent(scope)}, receive, send)
+        finally:
+            shown_request.reset(token)
 
-    replace(app, "app", guarded)
+    def _has_room(self, headers: dict[str, str]) -> bool:
+        length = headers.get(LENGTH_HEADER.lower()) or headers.get("content-length") or "0"
+        needed = MIN_FREE_BYTES + (int(length) if length.isdecimal() else 0)
+        return shutil.disk_usage(self._state_dir).free > needed
+
+    def _ending(self, send: Any) -> Any:
+        async def send_or_exit(message: dict[str, Any]) -> None:
+            if message["type"] == "lifespan.shutdown.complete":  # the state is saved
+                self._service.stop()
+                os._exit(0)
+            await send(message)
+
+        return send_or_exit
 
 
-async def _answer_shown(serve: Any, scope: dict[str, Any], receive: Any, send: Any, state_dir: str) -> None:
-    """Answers 200 with the request's route, or what the emulator answers to a request that may not be made."""
-    headers = _headers(scope)
-    method, uri = headers["x-forwarded-method"], headers["x-forwarded-uri"]
-    raw_path, _, query = uri.partition("?")
-    path = unquote(raw_path)
-    # A request for the emulator itself is judged when it comes there, with its body.
-    if (method == "POST" and "delete" in parse_qs(query, keep_blank_values=True)) or not goes_to_store(
-        method, path, query
-    ):
-        await _send(send, 200, [(ROUTE_HEADER.encode(), TO_EMULATOR.encode())], b"")
-        return
-    if method in ("PUT", "POST") and not _has_room(headers, state_dir):
-        await _send(send, 507, _XML, NO_ROOM)
-        return
+def _shown(uri: str, headers: dict[str, str]) -> ShownRequest:
     amz_headers = {name: headers[name] for name in headers if name.startswith("x-amz-") and name not in _OF_SIGNATURE}
-    shown = ShownRequest(uri, headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD"), amz_headers)
-    token = shown_request.set(shown)
-    try:
-        original = {"method": method, "path": path, "raw_path": raw_path.encode(), "query_string": query.encode()}
-        await serve({**scope, **original, "headers": _as_sent(scope)}, receive, send)
-    finally:
-        shown_request.reset(token)
+    return ShownRequest(uri, headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD"), amz_headers)
 
 
 def _take_shown_requests_without_bodies() -> None:
@@ -117,31 +141,16 @@ def _take_shown_requests_without_bodies() -> None:
     replace(app, "_read_request_body", read)
 
 
-def _as_sent(scope: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+def _as_sent(scope: Scope) -> list[tuple[bytes, bytes]]:
     """The headers that the client sent, without those of the front door."""
     ours = (b"x-forwarded-", b"x-hpc-")
     return [(name, value) for name, value in scope["headers"] if not name.lower().startswith(ours)]
 
 
-def _headers(scope: dict[str, Any]) -> dict[str, str]:
+def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _has_room(headers: dict[str, str], state_dir: str) -> bool:
-    length = headers.get(LENGTH_HEADER.lower()) or headers.get("content-length") or "0"
-    return shutil.disk_usage(state_dir).free > MIN_FREE_BYTES + (int(length) if length.isdecimal() else 0)
 
 
 async def _send(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _ending(service: BatchService, send: Any) -> Any:
-    async def send_or_exit(message: dict[str, Any]) -> None:
-        if message["type"] == "lifespan.shutdown.complete":  # the state is saved
-            service.stop()
-            os._exit(0)
-        await send(message)
-
-    return send_or_exit
