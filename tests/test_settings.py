@@ -33,7 +33,7 @@ def test_with_a_user_name_only_everything_has_its_default() -> None:
         "nat_gateways": 1,
         "max_attempts": 3,
         "map_max_concurrency": 50,
-        "group_above": 1000,
+        "group_above": 100,
         "archive_after_days": 30,
         "deep_archive_after_days": 120,
         "expire_after_days": 365,

@@ -62,7 +62,7 @@ def test_every_placeholder_is_supplied_and_every_supplied_one_used(production: S
 def test_numbers_are_numbers(production: Synthesized) -> None:
     assert '"MaxConcurrency": 50' in json.dumps(deployed(production))
     assert '"max_attempts": 3' in json.dumps(deployed(production))
-    assert '"group_above": 1000' in json.dumps(deployed(production))
+    assert '"group_above": 100' in json.dumps(deployed(production))
     other = json.dumps(deployed(synthesize(maxAttempts="5", mapMaxConcurrency="500", groupAbove="20000")))
     assert '"group_above": 20000' in other
     assert '"MaxConcurrency": 500' in other
@@ -72,7 +72,7 @@ def test_numbers_are_numbers(production: Synthesized) -> None:
 def test_nothing_else_of_the_source_is_changed(production: Synthesized) -> None:
     machine = production.one("AWS::StepFunctions::StateMachine")
     text = SOURCE.replace("${Partition}", "aws")
-    for name, number in {"MaxAttempts": 3, "MapMaxConcurrency": 50, "GroupAbove": 1000}.items():
+    for name, number in {"MaxAttempts": 3, "MapMaxConcurrency": 50, "GroupAbove": 100}.items():
         text = text.replace(f'"${{{name}}}"', str(number))
     assert json.loads(machine["DefinitionString"]) == json.loads(text)
 
