@@ -111,10 +111,24 @@ class Platform:
         found = []
         for queues in self.output("JobQueueArns").values():
             for queue in queues.values():
-                listed = batch.list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [f"{run_id}-*"]}])
-                ids = [job["jobId"] for job in listed["jobSummaryList"]]
-                found += batch.describe_jobs(jobs=ids)["jobs"] if ids else []
+                filters = [{"name": "JOB_NAME", "values": [f"{run_id}-*"]}]
+                pages = batch.get_paginator("list_jobs").paginate(jobQueue=queue, filters=filters)
+                ids = [job["jobId"] for page in pages for job in page["jobSummaryList"]]
+                for start in range(0, len(ids), 100):
+                    found += batch.describe_jobs(jobs=ids[start : start + 100])["jobs"]
         return sorted(found, key=lambda job: job["createdAt"])
+
+    def children(self, run_id: str) -> list[dict[str, Any]]:
+        """Every child of the run's array jobs, with its attempts."""
+        batch = self.client("batch")
+        found = []
+        for parent in (job for job in self.jobs(run_id) if job.get("arrayProperties", {}).get("size")):
+            for status in ("SUCCEEDED", "FAILED"):
+                pages = batch.get_paginator("list_jobs").paginate(arrayJobId=parent["jobId"], jobStatus=status)
+                ids = [job["jobId"] for page in pages for job in page["jobSummaryList"]]
+                for start in range(0, len(ids), 100):
+                    found += batch.describe_jobs(jobs=ids[start : start + 100])["jobs"]
+        return found
 
     def set_faults(self, *faults: dict[str, Any]) -> None:
         (self.state_dir / "faults.json").write_text(json.dumps(list(faults)))
