@@ -1,0 +1,53 @@
+"""Above `groupAbove` shards go as array jobs: a person sees tasks all the same."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+SHARDS = 150
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "lines.txt"
+    made.write_text("".join(f"line {number}\n" for number in range(SHARDS)))
+    return made
+
+
+def of_state(tasks: list[dict], state: str) -> list[dict]:
+    return [task for task in tasks if task["state"] == state]
+
+
+def test_the_tasks_of_groups_are_told_one_by_one(platform, file):
+    run_id = platform.submit(file, "GroupsShown", 1)
+    seen = platform.wait(run_id)
+    assert seen["status"] == "SUCCEEDED"
+    for state in ("String_Repeat", "String_Reverse"):
+        tasks = of_state(seen["tasks"], state)
+        assert sorted(task["index"] for task in tasks) == list(range(SHARDS))
+        assert {task["status"] for task in tasks} == {"SUCCEEDED"}
+    assert len(platform.children(run_id)) == 2 * SHARDS
+    # And each has a log of its own
+    assert platform.hpc("logs", run_id, "String_Reverse-149").stdout.strip()
+
+
+def test_a_cancelled_group_leaves_no_child_and_its_tasks_are_counted(platform, file):
+    # Given groups in which three children of each hang
+    platform.set_faults({"job_name": "*-String_Re*:14?", "action": "hang"})
+    run_id = platform.submit(file, "GroupsCancelled", 1)
+    deadline = time.monotonic() + 60
+    while sum(task["status"] == "SUCCEEDED" for task in platform.show(run_id)["tasks"]) < 20:
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert len(of_state(platform.show(run_id)["tasks"], "String_Repeat")) == SHARDS
+    # When
+    platform.hpc("cancel", run_id)
+    # Then
+    seen = platform.show(run_id)
+    assert seen["status"] == "CANCELLED"
+    assert {task["status"] for task in seen["tasks"]} <= {"SUCCEEDED", "FAILED", "CANCELLED", "PENDING"}
+    assert {job["status"] for job in platform.jobs(run_id)} <= {"SUCCEEDED", "FAILED"}
+    assert len(platform.children(run_id)) == 2 * SHARDS
