@@ -41,3 +41,12 @@ def test_a_job_that_meets_it_once_is_done_by_its_next_try(platform, few_lines, t
     if fault["action"] == "stuck_runnable":
         assert "JobStateTimeLimit" in jobs[0]["statusReason"]
     assert_right(platform, run_id, few_lines, tmp_path / "out")
+
+
+def test_a_shard_that_is_always_out_of_memory_is_named_as_such(platform, few_lines):
+    platform.set_faults({"job_name": "*-String_Repeat-3", "action": "out_of_memory"})
+    seen = platform.wait(platform.submit(few_lines, "OutOfMemory", 10))
+    assert seen["status"] == "FAILED"
+    task = next(t for t in seen["tasks"] if (t["state"], t["index"]) == ("String_Repeat", 3))
+    assert "137" in task["reason"]
+    assert "OutOfMemoryError" in task["reason"]
