@@ -35,7 +35,7 @@ def test_the_tasks_of_groups_are_told_one_by_one(platform, file):
 
 
 def test_a_cancelled_group_leaves_no_child_and_its_tasks_are_counted(platform, file):
-    # Given groups in which three children of each hang
+    # Given groups in which ten children of each hang
     platform.set_faults({"job_name": "*-String_Re*:14?", "action": "hang"})
     run_id = platform.submit(file, "GroupsCancelled", 1)
     deadline = time.monotonic() + 60

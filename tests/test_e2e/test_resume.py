@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections import Counter
 
 from tests.test_e2e.conftest import HPC
 from tests.test_e2e.expected import repeated, reversed_by_characters
 
 REVERSE_4_FAILS = {"job_name": "*-String_Reverse-4", "times": "all", "action": "exit", "exit_code": 1}
-
-
-def submitted(jobs: list[dict]) -> Counter[str]:
-    """How many jobs there were of each state."""
-    return Counter(job["jobName"].split("-", 3)[3].split("-")[0] for job in jobs)
 
 
 def new_jobs(platform, run_id: str, before: list[dict]) -> list[str]:
