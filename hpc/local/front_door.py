@@ -140,7 +140,7 @@ def _ask_emulator() -> Handler:
     given = {name: [f"{{http.reverse_proxy.header.{name}}}"] for name in (ROUTE_HEADER, *SIGNING_HEADERS.values())}
     return _proxy(
         f"unix/{EMULATOR_SOCKET}",
-        rewrite={"method": "GET", "uri": AUTHORIZE_PATH},
+        rewrite={"method": "GET", "uri": f"{AUTHORIZE_PATH}?"},
         headers={
             "request": {
                 "set": {

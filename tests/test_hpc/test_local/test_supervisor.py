@@ -1,0 +1,80 @@
+"""The process that looks after the others."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import subprocess
+import sys
+
+import pytest
+
+from hpc.local.supervisor import CHILDREN_FILE, LOCK_FILE, Child, end_orphans, hold_lock
+
+
+def child(folder, code: str) -> Child:
+    return Child(name="child", command=[sys.executable, "-c", code], environment={}, folder=folder, end_within_s=0.5)
+
+
+def test_a_child_that_has_ended_is_seen_to_have_died(tmp_path):
+    made = child(tmp_path, "print('its last words')")
+    made.start(tmp_path / "log")
+    made.process.wait()
+    assert made.has_died()
+    assert (tmp_path / "log").read_text() == "its last words\n"
+
+
+def test_a_child_that_does_not_end_when_asked_is_ended_by_force(tmp_path):
+    made = child(
+        tmp_path,
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)",
+    )
+    made.start(tmp_path / "log")
+    while not (tmp_path / "log").read_text():
+        pass
+    made.end()
+    assert made.process.returncode == -9
+
+
+def test_a_child_may_start_again_five_times_a_minute(tmp_path):
+    made = child(tmp_path, "")
+    assert [made.may_start_again() for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_children_end_with_a_parent_that_was_killed(tmp_path):
+    if sys.platform != "linux":
+        return  # elsewhere the next platform ends them
+    code = (
+        "import sys, time; from pathlib import Path; from hpc.local.supervisor import Child; "
+        "folder = Path(sys.argv[1]); made = Child(name='c', command=['sleep', '60'], environment={'PATH': '/bin'}, "
+        "folder=folder); made.start(folder / 'log'); print(made.process.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    assert found.strip() in ("", "Z")
+
+
+def test_only_processes_of_this_state_directory_are_taken_for_orphans(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    waiting = [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"]
+    with (
+        subprocess.Popen([*waiting, str(state)], stdout=subprocess.PIPE) as ours,
+        subprocess.Popen(waiting, stdout=subprocess.PIPE) as other,
+    ):
+        for process in (ours, other):  # a process shows no command line a moment after its start
+            process.stdout.readline()
+        (state / CHILDREN_FILE).write_text(json.dumps({"ours": ours.pid, "other": other.pid, "gone": 2**22 - 1}))
+        end_orphans(state)
+        assert ours.wait(5) == -9
+        assert other.poll() is None
+        other.kill()
+
+
+def test_a_second_platform_of_a_state_directory_is_refused(tmp_path):
+    with (tmp_path / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match=r"another platform already runs in .* end it with `hpc down`"):
+            hold_lock(tmp_path)
