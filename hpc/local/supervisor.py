@@ -230,7 +230,7 @@ def end_orphans(state: Path) -> None:
 
 def _command_line(pid: int) -> str:
     """The command line of a process, empty when there is none; `ps` knows it on every system."""
-    found = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    found = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return found.stdout
 
 
