@@ -35,7 +35,7 @@ WIDTH = 140
 
 
 @click.command()
-@click.option("--group-above", default=1_000, show_default=True, help="More shards than this are submitted in groups.")
+@click.option("--group-above", default=100, show_default=True, help="As the setting groupAbove.")
 @click.option("--group-size", default=10_000, show_default=True, help="Children of an array job; Batch takes 10,000.")
 def main(group_above: int, group_size: int) -> None:
     """Prints the tables of every workflow."""

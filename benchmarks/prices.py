@@ -1,4 +1,6 @@
-"""What AWS asks for what an execution uses: list prices of us-east-1 on 25 November 2026, without the free tier.
+"""What AWS asks for what an execution uses: list prices of us-east-1, without the free tier.
+
+Step Functions, Lambda and DynamoDB were compared with copies of AWS's pages in November 2026, S3 and SNS were not.
 
 Look them up again before you decide by them; a ratio between two ways in one table changes less than its dollars.
 """
