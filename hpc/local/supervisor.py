@@ -229,7 +229,11 @@ def end_orphans(state: Path) -> None:
 
 
 def _command_line(pid: int) -> str:
-    """The command line of a process, empty when there is none; `ps` knows it on every system."""
+    """The command line of a process, empty when there is none; from `ps` where there is no /proc (macOS)."""
+    if Path("/proc/self").exists():
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return ""
     found = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return found.stdout
 
