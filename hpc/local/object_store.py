@@ -77,6 +77,9 @@ def command(config: StoreConfig, directory: Path) -> list[str]:
         "ip.bind": "127.0.0.1",
         "master.port": ports.master,
         "master.port.grpc": ports.master_grpc,
+        # There is one master; with the 10 s of a cluster it would take up to 20 s to start again after a kill.
+        "master.electionTimeout": "500ms",
+        "master.heartbeatInterval": "100ms",
         "master.telemetry": "false",
         "master.volumeSizeLimitMB": _VOLUME_MB,
         "volume.port": ports.volume,
