@@ -72,23 +72,6 @@ def test_a_reclaimed_instance_is_batch_s_to_retry(platform, lines_file):
     assert [len(job["attempts"]) for job in jobs] == [2]
 
 
-def test_too_many_shards_are_permanent_and_leave_no_shards(platform):
-    # Given 10,001 lines that somebody splits line by line past the command line
-    s3, bucket = platform.client("s3"), platform.output("S3BucketForAWSBatch")
-    s3.put_object(Bucket=bucket, Key="source/many.txt", Body=b"x\n" * 10_001)
-    arn = platform.start_directly(
-        "too-many", ProjectNo="TooMany", INPUT_BUCKET=bucket, INPUT_KEY="source/many.txt", SPLIT_NUM=1
-    )
-    # Then the run fails at its first try, says which SPLIT_NUM fits, and no shard is left
-    assert platform.wait_for_execution(arn)["status"] == "FAILED"
-    reasons = json.loads(platform.row("too-many")["reasons"]["S"])
-    assert any("10001" in reason.replace(",", "") and "2" in reason for reason in reasons), reasons
-    assert len(platform.jobs("too-many")) == 1
-    assert platform.jobs("too-many")[0]["attempts"][0]["container"]["exitCode"] == 2
-    left = s3.list_objects_v2(Bucket=bucket, Prefix="result/TooMany/String_Split/")
-    assert left["KeyCount"] == 0
-
-
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -126,7 +109,7 @@ def test_lambdas_run_under_their_roles(platform):
     event = {
         "run_id": "20260101-000000-abcdef", "project": "P", "workflow": "string_processing", "bucket": other,
         "input_key": "source/x.txt", "attempt": 1, "max_attempts": 3, "split_state": "String_Split",
-        "branches": branches,
+        "branches": branches, "made_since": {"String_Split": "1970-01-01T00:00:00Z"}, "resumes": 0,
     }  # fmt: skip
     answer = platform.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     assert answer.get("FunctionError")
@@ -192,9 +175,9 @@ def test_the_same_project_again_with_other_shards_mixes_nothing(platform, lines_
 def test_what_the_batch_service_cannot_do_is_refused_by_name(platform):
     queue = platform.output("JobQueueArns")["graviton"]["first_try"]
     definition = platform.output("JobDefinitionArns")["string_processing"]["string_split"]
-    with pytest.raises(ClientError, match="arrayProperties"):
+    with pytest.raises(ClientError, match="shareIdentifier"):
         platform.client("batch").submit_job(
-            jobName="array", jobQueue=queue, jobDefinition=definition, arrayProperties={"size": 2}
+            jobName="share", jobQueue=queue, jobDefinition=definition, shareIdentifier="a"
         )
 
 
