@@ -27,23 +27,27 @@ from benchmarks.estimate import (
 )
 from benchmarks.execution_model import Fan
 from benchmarks.prices import AS_OF, REGION
-from benchmarks.s3_requests import STATES
+from benchmarks.s3_requests import KIB, SHARD_BYTES, STATES
+from settings import Settings
 
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
 SHARDS = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 WIDTH = 140
+GROUP_ABOVE: int = Settings.model_fields["group_above"].default
 
 
 @click.command()
-@click.option("--group-above", default=100, show_default=True, help="As the setting groupAbove.")
+@click.option("--group-above", default=GROUP_ABOVE, show_default=True, help="The setting groupAbove.")
 @click.option("--group-size", default=10_000, show_default=True, help="Children of an array job; Batch takes 10,000.")
-def main(group_above: int, group_size: int) -> None:
+@click.option("--shard-kib", default=SHARD_BYTES // KIB, show_default=True, help="Size of a shard, in KiB.")
+def main(group_above: int, group_size: int, shard_kib: int) -> None:
     """Prints the tables of every workflow."""
     console = Console(width=WIDTH, highlight=False)
     for path in sorted(WORKFLOWS.glob("*/definition.asl.json")):
         folder = WorkflowFolder.read(path.parent)
         fans = [Fan(shards, group_above, group_size) for shards in SHARDS]
-        estimates = [estimate(folder, fan, way=way) for fan in fans for way in (OURS, INLINE)]
+        ways = [(fan, way) for fan in fans for way in (OURS, INLINE)]
+        estimates = [estimate(folder, fan, way=way, shard_bytes=shard_kib * KIB) for fan, way in ways]
         console.print(limits_table(path.parent.name, estimates))
         console.print(calls_table(estimates))
         console.print(dollars_table(estimates))
@@ -98,7 +102,7 @@ def calls_table(estimates: list[Estimate]) -> Table:
 def dollars_table(estimates: list[Estimate]) -> Table:
     table = Table(
         *("shards", "way", "Step Functions", "Lambda", "S3 requests", "DynamoDB", "SNS", "USD a run", "USD a shard"),
-        title=f"Orchestration in dollars ({REGION}, list prices of {AS_OF}; without instances, storage and logs)",
+        title=f"Orchestration in dollars ({REGION}, list prices known on {AS_OF}; without instances, storage and logs)",
     )
     for one in estimates:
         paid = one.dollars

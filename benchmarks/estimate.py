@@ -12,19 +12,18 @@ import yaml
 
 from benchmarks.execution_model import Fan, Usage, run_usage, with_inline_maps
 from benchmarks.prices import Dollars, dollars
-from benchmarks.s3_requests import Requests, run_requests
+from benchmarks.s3_requests import GIB, LARGEST_WRITTEN_BYTES, SHARD_BYTES, Requests, Work, is_too_large, run_requests
 
 # Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_EVENTS = 25_000
 MAX_PAYLOAD_BYTES = 256 * 1024
 # SubmitJob calls a second of an account. Source: https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 SUBMISSIONS_PER_S = 50
-# Guesses, not measurements: a cold start with boto3 at 512 MiB, a LIST of 1,000 keys, the work on 1,000 shards.
+# A cold start with boto3 is a guess. What a page of 1,000 keys and the work on 1,000 shards take was measured on one
+# core (lambda/README.md). Listings are under way side by side, but one core parses their pages one after the other.
 INVOCATION_S = 1.0
-LIST_S = 0.1
-THOUSAND_SHARDS_S = 0.1
-# How many listings a function has under way: check_output.py 8, job_map.py 16.
-LISTINGS_AT_ONCE = 8
+LIST_S = 0.056
+THOUSAND_SHARDS_S = 0.046
 
 # What a table calls the ways.
 OURS = "ours"
@@ -71,7 +70,7 @@ class Estimate:
         return self.usage.calls["batch:submitJob"]
 
 
-def estimate(folder: WorkflowFolder, fan: Fan, *, way: str = OURS) -> Estimate:
+def estimate(folder: WorkflowFolder, fan: Fan, *, way: str = OURS, shard_bytes: int = SHARD_BYTES) -> Estimate:
     """What a run uses in the workflow's own way, or with plain inline Maps and one job a shard."""
     inline = way == INLINE
     definition = with_inline_maps(folder.definition) if inline else folder.definition
@@ -79,8 +78,9 @@ def estimate(folder: WorkflowFolder, fan: Fan, *, way: str = OURS) -> Estimate:
         fan = Fan(fan.shards, group_above=fan.shards, group_size=fan.group_size)
     usage = run_usage(definition, fan, folder.parameters)
     grouped = usage.child_executions > 0 and usage.calls["batch:submitJob"] < fan.shards
-    requests = run_requests(usage.entered, fan.shards, grouped=grouped)
-    seconds = function_seconds(folder.description, usage, fan.shards, grouped=grouped)
+    work = Work(fan.shards, grouped, shard_bytes)
+    requests = run_requests(usage.entered, work)
+    seconds = function_seconds(folder.description, usage, work)
     memory = {name: spec["memory_mib"] for name, spec in folder.description.get("functions", {}).items()}
     return Estimate(
         way=way,
@@ -96,23 +96,22 @@ def estimate(folder: WorkflowFolder, fan: Fan, *, way: str = OURS) -> Estimate:
             writes=usage.calls["dynamodb:updateItem"] + usage.calls["dynamodb:putItem"],
             publishes=usage.calls["sns:publish"],
         ),
-        broken=broken_limits(folder, usage, fan.shards, seconds, inline=inline),
+        broken=broken_limits(folder, usage, work, seconds, inline=inline),
     )
 
 
-def function_seconds(description: Mapping[str, Any], usage: Usage, shards: int, *, grouped: bool) -> dict[str, float]:
+def function_seconds(description: Mapping[str, Any], usage: Usage, work: Work) -> dict[str, float]:
     """How long each function works in a run, all its invocations together."""
     seconds = {}
     for name, spec in description.get("functions", {}).items():
         states = {state: usage.entered[state] for state in spec["states"] if usage.entered[state]}
-        lists = run_requests(states, shards, grouped=grouped).lists
-        working_s = sum(states.values()) * (INVOCATION_S + shards / 1_000 * THOUSAND_SHARDS_S)
-        seconds[name] = working_s + lists * LIST_S / LISTINGS_AT_ONCE
+        working_s = sum(states.values()) * (INVOCATION_S + work.shards / 1_000 * THOUSAND_SHARDS_S)
+        seconds[name] = working_s + run_requests(states, work).lists * LIST_S
     return seconds
 
 
 def broken_limits(
-    folder: WorkflowFolder, usage: Usage, shards: int, seconds: Mapping[str, float], *, inline: bool
+    folder: WorkflowFolder, usage: Usage, work: Work, seconds: Mapping[str, float], *, inline: bool
 ) -> tuple[str, ...]:
     """The limits that stop such a run; the workflow's own number of shards is no limit of a plain inline Map."""
     broken = []
@@ -120,8 +119,10 @@ def broken_limits(
         broken.append(f"{MAX_EVENTS:,} events")
     if usage.payload_bytes > MAX_PAYLOAD_BYTES:
         broken.append(f"{MAX_PAYLOAD_BYTES // 1024} KiB")
-    if folder.max_shards and shards > folder.max_shards and not inline:
+    if folder.max_shards and work.shards > folder.max_shards and not inline:
         broken.append(f"refused: {folder.max_shards:,} shards")
+    if is_too_large(work.shards, work.shard_bytes):
+        broken.append(f"refused: a merged object over {LARGEST_WRITTEN_BYTES // GIB} GiB")
     for name, taken in seconds.items():
         if taken > folder.description["functions"][name]["timeout_s"]:
             broken.append(f"{name}: about {taken:.0f} s")

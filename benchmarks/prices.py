@@ -1,6 +1,8 @@
 """What AWS asks for what an execution uses: list prices of us-east-1, without the free tier.
 
-Step Functions, Lambda and DynamoDB were compared with copies of AWS's pages in November 2026, S3 and SNS were not.
+Step Functions, Lambda and DynamoDB were compared with copies of AWS's pages in November 2026, most of them undated. The
+seconds of Lambda on Arm, DynamoDB and SNS agree with what others wrote of them in 2025 and 2026, S3's PUT and LIST
+with an example of others that has no date. S3's GET is from memory.
 
 Look them up again before you decide by them; a ratio between two ways in one table changes less than its dollars.
 """

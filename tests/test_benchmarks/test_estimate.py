@@ -6,6 +6,7 @@ from benchmarks import estimate as model
 from benchmarks.economics import requests_unknown
 from benchmarks.estimate import INLINE, WorkflowFolder, estimate, function_seconds
 from benchmarks.execution_model import Fan, Usage, run_usage
+from benchmarks.s3_requests import GIB, MIB, Work
 
 JOB = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync", "ResultPath": None, "End": True}
 CALL = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "ResultPath": None, "Next": "Map"}
@@ -61,7 +62,17 @@ def test_a_function_that_would_need_more_than_its_time_is_told(monkeypatch):
 
 
 def test_a_function_that_is_not_called_takes_no_time():
-    assert function_seconds(FOLDER.description, Usage(), 10, grouped=False) == {"job_map": 0}
+    assert function_seconds(FOLDER.description, Usage(), Work(10, grouped=False)) == {"job_map": 0}
+
+
+@pytest.mark.parametrize(
+    ("shards", "shard_bytes", "breaks"),
+    [(100, 1 * GIB, False), (100, 10 * GIB, False), (1_000, 10 * GIB, True), (100_000, 4 * MIB, True)],
+    ids=["copied", "copied in more parts", "too many copies", "too much to write"],
+)
+def test_a_merged_object_that_s3_does_not_take_is_told(shards, shard_bytes, breaks):
+    told = estimate(FOLDER, fan(shards), shard_bytes=shard_bytes).broken
+    assert any("merged object" in each for each in told) is breaks
 
 
 def test_states_whose_requests_are_not_modelled_are_known():

@@ -3,7 +3,22 @@
 import pytest
 
 from benchmarks.prices import dollars
-from benchmarks.s3_requests import Requests, merge, pages, run_requests, shard_job, split
+from benchmarks.s3_requests import (
+    GIB,
+    KIB,
+    MIB,
+    STATES,
+    Requests,
+    Work,
+    check_output,
+    job_map,
+    merge,
+    pages,
+    run_requests,
+    shard_job,
+    split,
+    writes,
+)
 
 
 def test_a_bill_is_the_sum_of_its_parts():
@@ -28,17 +43,57 @@ def test_a_listing_needs_a_request_for_each_thousand_keys(keys, expected):
     assert pages(keys) == expected
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (1, 1),
+        (16 * MIB - 1, 1),
+        (16 * MIB, 1 + 2),
+        (16 * MIB + 1, 2 + 2),
+        (2_000 * 16 * MIB, 2_000 + 2),
+        (2_000 * 16 * MIB + 1, 2_001 + 2),
+        (718 * GIB + 512 * MIB, 9_998 + 2),
+    ],
+)
+def test_an_object_is_one_put_or_parts_that_grow(size, expected):
+    assert writes(size) == expected
+
+
 def test_requests_are_those_of_the_states_that_were_entered():
+    work = Work(10, grouped=False)
     entered = {"String_Split": 1, "String_Repeat": 10, "Unheard_Of": 1}
-    assert run_requests(entered, 10, grouped=False) == split(10, False) + shard_job(10, False)
+    assert run_requests(entered, work) == split(work) + shard_job("String_Repeat")(work)
 
 
-def test_a_child_of_a_group_reads_the_manifest_too():
-    alone, grouped = shard_job(7, False), shard_job(7, True)
-    assert grouped.puts == alone.puts == 14
-    assert (alone.gets, grouped.gets) == (7, 14)
+# What boto3 sent to S3 while the jobs ran: 20 shards of 1.4 MB, and 4 shards of 21 MB whose outputs S3 copied.
+@pytest.mark.parametrize(
+    ("state", "work", "sent"),
+    [
+        ("String_Split", Work(20, grouped=False, shard_bytes=1_400_000), Requests(puts=22, gets=2)),
+        ("String_Split", Work(4, grouped=False, shard_bytes=20_900_000), Requests(puts=4 * 4 + 2, gets=2)),
+        ("String_Repeat", Work(20, grouped=False, shard_bytes=1_400_000), Requests(puts=40, gets=20)),
+        ("String_Repeat_Group", Work(20, grouped=True, shard_bytes=1_400_000), Requests(puts=40, gets=40)),
+        ("String_Repeat_Group", Work(4, grouped=True, shard_bytes=20_900_000), Requests(puts=4 * (5 + 1), gets=8)),
+        ("String_Repeat_Merge", Work(20, grouped=False, shard_bytes=1_400_000), Requests(puts=7, lists=1, gets=41)),
+        ("String_Repeat_Merge", Work(4, grouped=False, shard_bytes=20_900_000), Requests(puts=7, lists=1, gets=5)),
+    ],
+)
+def test_the_model_has_the_requests_that_the_jobs_send(state, work, sent):
+    assert STATES[state](work) == sent
 
 
-def test_a_merged_object_has_at_most_ten_thousand_parts():
-    assert merge(1, False) == Requests(puts=1 + 2 + 1, lists=1, gets=1 + 2)
-    assert merge(1_000_000, False).puts == 10_000 + 2 + 1
+def test_what_a_try_has_to_do_is_a_manifest_a_branch_and_a_list_for_groups():
+    alone, grouped = job_map(Work(10_000, grouped=False)), job_map(Work(1_000_000, grouped=True))
+    assert alone == Requests(puts=2, lists=1 + 2 * (1 + 1), gets=1)
+    assert grouped == Requests(puts=4, lists=1 + 2 * (100 + 1), gets=1)
+
+
+def test_a_check_lists_shards_outputs_and_records():
+    assert check_output(Work(1_000, grouped=True)) == Requests(puts=1, lists=2 + 1 + 2 * (1 + 1 + 1 + 1), gets=3)
+
+
+def test_a_merge_of_a_million_small_outputs_has_parts_that_grow():
+    merged_bytes, record_bytes = 1_000_000 * 2 * 128 * KIB, 1_000_000 * 400
+    assert merge("String_Repeat")(Work(1_000_000, grouped=True, shard_bytes=128 * KIB)) == Requests(
+        puts=writes(merged_bytes) + writes(record_bytes), lists=1_000, gets=1 + 2_000_000
+    )

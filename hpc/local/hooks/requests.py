@@ -129,7 +129,7 @@ def _shown(uri: str, headers: dict[str, str]) -> ShownRequest:
 
 
 def _take_shown_requests_without_bodies() -> None:
-    """The body of a shown request stays with the front door; its hash is signed, and S3 compares it."""
+    """The body of a shown request stays with the front door; its hash is signed, but compared by nobody."""
     read_body = app._read_request_body
 
     async def read(receive: Any, method: str, headers: dict[str, str]) -> bytes:
