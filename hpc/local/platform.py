@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -20,6 +21,7 @@ from pathlib import Path
 from hpc.local.configuration import ACCOUNT, PlatformConfig, is_free, write_private
 from hpc.local.deploy import DeployError, DeployTarget, deploy
 from hpc.local.emulator import CDK_OBJECTS_DIR
+from hpc.local.object_store import remove_sockets
 from hpc.local.supervisor import LAST_WORDS_FILE, LOCK_FILE, end_orphans
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +148,8 @@ def purge(*, say: Callable[[str], None]) -> None:
             exit_code=2,
         )
     end_orphans(directory)
+    with contextlib.suppress(ValueError, TypeError, KeyError):  # a damaged file names no ports
+        remove_sockets(PlatformConfig.load(directory / CONFIG_FILE).store)
     shutil.rmtree(directory)
     say(f"Deleted {directory}")
 

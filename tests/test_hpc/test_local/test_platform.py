@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpc.local import platform
+from hpc.local.configuration import PlatformConfig
 from hpc.local.platform import PlatformError
 
 
@@ -93,6 +94,25 @@ def test_a_state_directory_that_is_a_file_is_named(tmp_path, monkeypatch):
 
 def up(**more):
     return platform.up(say=print, continue_runs=lambda *_: None, **more)
+
+
+def test_purge_removes_the_sockets_of_a_platform_that_was_killed(state_dir):
+    state_dir.mkdir()
+    config = PlatformConfig.make(state_dir=state_dir, project_root=state_dir, port=1, region="us-east-1", last=None)
+    config.save(state_dir / "platform-config.json")
+    left = Path(f"/tmp/seaweedfs-filer-grpc-{config.store.ports.filer_grpc}.sock")
+    left.touch()
+    platform.purge(say=print)
+    assert not left.exists()
+    assert not state_dir.exists()
+
+
+def test_purge_leaves_a_folder_alone_that_holds_no_platform(state_dir):
+    state_dir.mkdir()
+    (state_dir / "mine.txt").touch()
+    with pytest.raises(PlatformError, match=r"holds no platform .* delete it by hand"):
+        platform.purge(say=print)
+    assert (state_dir / "mine.txt").exists()
 
 
 def free_port() -> int:
