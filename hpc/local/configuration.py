@@ -50,10 +50,14 @@ class PlatformConfig:
 
     @classmethod
     def load(cls, path: Path) -> PlatformConfig:
-        """Raises ValueError or TypeError for a file that is no configuration."""
+        """Raises ValueError for a file that is no configuration."""
         document = json.loads(path.read_text())
-        store = document.pop("store")
-        return cls(**document, store=StoreConfig(**{**store, "ports": StorePorts(**store["ports"])}))
+        try:
+            store = document["store"]
+            made = StoreConfig(**{**store, "ports": StorePorts(**store["ports"])})
+            return cls(**{**document, "store": made})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it is no configuration of a platform ({error!r})") from error
 
     @classmethod
     def make(
@@ -82,6 +86,8 @@ def write_private(path: Path, text: str) -> None:
     temporary = path.with_suffix(".tmp")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
 
 
@@ -97,8 +103,8 @@ def is_free(port: int) -> bool:
 
 
 def _store_ports(last: StorePorts | None, *, besides: int) -> StorePorts:
-    """The ports of the last time if they are all free, else others that are free now."""
-    if last and all(is_free(port) for port in asdict(last).values()):
+    """The ports of the last time if they are all free, else others that are free now; never the endpoint's."""
+    if last and all(port != besides and is_free(port) for port in asdict(last).values()):
         return last
     with ExitStack() as held:
         ports: list[int] = []

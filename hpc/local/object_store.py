@@ -8,7 +8,9 @@ machine's loopback, as the files in the state directory are to their owner.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import os
 import secrets
 import sys
@@ -17,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 
 import botocore.auth
 import botocore.awsrequest
@@ -27,8 +29,6 @@ import botocore.credentials
 MEMORY_LIMIT = "600MiB"
 LOG_DIR = "logs"
 _REGION = "us-east-1"
-# Known to the object store alone, so that nobody reaches it through the front door.
-_OWN_BUCKET = "platform-itself"
 _TIMEOUT_S = 60
 _POLL_S = 0.1
 # A volume is one file; the server makes a new one when the last is full.
@@ -121,25 +121,34 @@ def environment(config: StoreConfig, directory: Path) -> dict[str, str]:
         "GOMEMLIMIT": MEMORY_LIMIT,
         "HOME": str(directory),
         "TMPDIR": str(directory),
+        # Volumes that a bucket's first object makes; with the default of 7, a disk with less room than 7 of them is
+        # taken whole by the first bucket, and every object of the next one is refused.
+        "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2",
     }
 
 
 def prepare(directory: Path) -> None:
     """Makes the server's folder, with keys for the tokens of its inner interfaces."""
-    (directory / LOG_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (directory, directory / LOG_DIR):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = directory / "security.toml"
     if file.exists():
         return
+    # Whole or not at all: with an empty file the server's inner interfaces would be open.
+    temporary = file.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
     sections = ("signing", "signing.read", "filer_signing", "filer_signing.read")
-    file.touch(mode=0o600)
-    file.write_text("".join(f'[jwt.{name}]\nkey = "{secrets.token_hex(32)}"\n' for name in sections))
+    temporary.write_text("".join(f'[jwt.{name}]\nkey = "{secrets.token_hex(32)}"\n' for name in sections))
+    temporary.replace(file)
 
 
 def remove_sockets(config: StoreConfig) -> None:
     """Removes the sockets that the server leaves in /tmp, whatever TMPDIR says; their names hold its ports."""
     for port in asdict(config.ports).values():
         for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 -- the server's choice
-            socket.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another user's
+                socket.unlink()
 
 
 class ObjectStore:
@@ -155,13 +164,13 @@ class ObjectStore:
     ) -> dict[str, str]:
         """The headers that make the server take a request.
 
-        `path_and_query` is encoded as it will be sent; `payload_hash` is the hexadecimal SHA-256 of the body, or one of
+        `path_and_query` is what will be sent; `payload_hash` is the hexadecimal SHA-256 of the body, or one of
         S3's words for a body that is not hashed; `amz_headers` are those that the request has besides and that begin
         with X-Amz-, all of which the server wants signed.
         """
         request = botocore.awsrequest.AWSRequest(
             method=method,
-            url=f"http://{self._config.host}{path_and_query}",
+            url=f"http://{self._config.host}{_canonical(path_and_query)}",
             headers={**amz_headers, "X-Amz-Content-SHA256": payload_hash},
         )
         self._signer.add_auth(request)
@@ -170,13 +179,15 @@ class ObjectStore:
     def request(
         self, method: str, path_and_query: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> tuple[int, dict[str, str], bytes]:
-        """Sends one request with a small body; gives status, headers and body. Raises OSError when nobody answers."""
+        """Sends one request with a small body; gives status, headers and body. Raises OSError without an answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self._config.ports.s3, timeout=_TIMEOUT_S)
         try:
             signed = self.signed_headers(method, path_and_query, "UNSIGNED-PAYLOAD")
             connection.request(method, path_and_query, body=body, headers={**(headers or {}), **signed})
             answer = connection.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"the object store broke off its answer: {error!r}") from error
         finally:
             connection.close()
 
@@ -217,8 +228,28 @@ class ObjectStore:
     def answers(self) -> bool:
         """Whether the server takes and gives objects now; for some seconds after a start it only lists buckets."""
         try:
-            self.create_bucket(_OWN_BUCKET)
-            self.request("PUT", f"/{_OWN_BUCKET}/started", body=b"1")
-            return self.read(_OWN_BUCKET, "started") == b"1"
-        except (OSError, ObjectStoreError):
+            return self._knows_its_volumes() and self.request("GET", "/")[0] == 200
+        except (OSError, ValueError):
             return False
+
+    def _knows_its_volumes(self) -> bool:
+        """Asked of its master: an object written to find out would take room for volumes that run data may need."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._config.ports.master, timeout=_TIMEOUT_S)
+        try:
+            connection.request("GET", "/dir/status")
+            return bool(json.load(connection.getresponse())["Topology"]["DataCenters"])
+        except (http.client.HTTPException, KeyError, TypeError):
+            return False
+        finally:
+            connection.close()
+
+
+def _canonical(path_and_query: str) -> str:
+    """The one spelling that is signed; clients may also send `a/b`, `a+b` or `a%7Eb` for `a%2Fb`, `a%20b` or `a~b`.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html (canonical request)
+    """
+    path, _, query = path_and_query.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
+    canonical = urlencode(pairs, quote_via=quote, safe="", encoding="latin-1")
+    return quote(unquote_to_bytes(path), safe="/") + (f"?{canonical}" if canonical else "")

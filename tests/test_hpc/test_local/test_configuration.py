@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from hpc.local.configuration import PlatformConfig, is_free
+from hpc.local.configuration import PlatformConfig, is_free, write_private
 
 
 def made(folder: Path, last: PlatformConfig | None = None, port: int = 4566) -> PlatformConfig:
@@ -51,11 +52,51 @@ def test_secrets_do_not_show_in_a_representation(tmp_path):
     assert config.store.secret_access_key not in repr(config)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"port": 1}'])
-def test_a_damaged_file_is_an_error_of_its_own_kind(tmp_path, text):
+def test_the_object_store_never_gets_the_endpoint_s_port(tmp_path):
+    # Given a platform whose next start is told a port that was the object store's
+    first = made(tmp_path)
+    second = made(tmp_path, first, port=first.store.ports.s3)
+    assert second.port not in asdict(second.store.ports).values()
+
+
+DAMAGED = [
+    "",
+    "{",
+    "[]",
+    "null",
+    '"text"',
+    "7",
+    '{"port": 1}',
+    '{"store": 7}',
+    '{"store": {}}',
+    '{"store": {"ports": 1}}',
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_file_is_a_value_error(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
+    with pytest.raises(ValueError, match=r"it is no configuration|line 1"):
         PlatformConfig.load(tmp_path / "config.json")
+
+
+def test_a_file_with_more_or_less_than_it_should_have_is_a_value_error(tmp_path):
+    for change in ({"more": 1}, {"port": None}):
+        document = asdict(made(tmp_path)) | change
+        if document["port"] is None:
+            del document["port"]
+        (tmp_path / "config.json").write_text(json.dumps(document))
+        with pytest.raises(ValueError, match="it is no configuration of a platform"):
+            PlatformConfig.load(tmp_path / "config.json")
+
+
+def test_a_private_file_is_written_whole_or_not_at_all(tmp_path):
+    # Given a folder in which nothing can be made any more
+    write_private(tmp_path / "file.json", "first")
+    (tmp_path / "file.tmp").mkdir()
+    with pytest.raises(OSError, match=r"file\.tmp"):
+        write_private(tmp_path / "file.json", "second")
+    assert (tmp_path / "file.json").read_text() == "first"
 
 
 def test_a_port_that_somebody_listens_on_is_not_free():
