@@ -148,7 +148,7 @@ def purge(*, say: Callable[[str], None]) -> None:
             exit_code=2,
         )
     end_orphans(directory)
-    with contextlib.suppress(ValueError, TypeError, KeyError):  # a damaged file names no ports
+    with contextlib.suppress(ValueError):  # a damaged file names no ports
         remove_sockets(PlatformConfig.load(directory / CONFIG_FILE).store)
     shutil.rmtree(directory)
     say(f"Deleted {directory}")
@@ -232,7 +232,7 @@ def _refuse_broken_state(saved: Path) -> None:
 def _configuration(directory: Path, config_file: Path, port: int | None) -> PlatformConfig:
     try:
         last = PlatformConfig.load(config_file) if config_file.is_file() else None
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise PlatformError(
             f"{config_file} cannot be read: {error}; delete it, and the platform makes a new one", exit_code=2
         ) from error

@@ -13,6 +13,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,8 @@ _RESTARTS_WITHIN_S = 60.0
 # The emulator ends its jobs (30 s of grace each) and saves its state.
 _END_EMULATOR_S = 50
 _END_OTHERS_S = 10
+# Whoever looks whether a platform runs holds the lock for a moment, too.
+_LOCK_WITHIN_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -124,6 +127,17 @@ def children(config: PlatformConfig, config_file: Path) -> list[Child]:
     ]
 
 
+def recovery(config: PlatformConfig) -> Child:
+    """The process that continues what ran when the emulator died; it ends by itself, and with the platform."""
+    return Child(
+        name="recovery",
+        command=[sys.executable, "-m", "hpc.local.recovery"],
+        environment=dict(os.environ),
+        folder=config.state,
+        end_signal=signal.SIGKILL,
+    )
+
+
 class Supervisor:
     """Keeps the platform's processes alive until it is told to end."""
 
@@ -133,6 +147,7 @@ class Supervisor:
         self._lock = lock
         self._log = self._state / "logs" / "platform.log"
         self._store, self._emulator, self._front_door = children(config, config_file)
+        self._recovery = recovery(config)
         self._is_told_to_end = False
         signal.signal(signal.SIGTERM, self._on_end)
         signal.signal(signal.SIGUSR1, self._on_save)
@@ -141,11 +156,8 @@ class Supervisor:
         """Starts everything and stays until the end; gives the exit code."""
         self._start(self._store)
         self._start(self._emulator)
-        while not (self._state / front_door.EMULATOR_SOCKET).exists() and not self._emulator.has_died():
-            time.sleep(_LOOK_EVERY_S / 10)
-        self._start(self._front_door)
         while not self._is_told_to_end:
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_LOOK_EVERY_S if self._front_door.process else _LOOK_EVERY_S / 10)
             if not self._state_is_there():
                 self._end_without_state()
                 return 1
@@ -154,6 +166,9 @@ class Supervisor:
                     self._say(f"its {child.name} died again and again; the end of {self._log} tells why")
                     self._end_all()
                     return 1
+            self._recovery.has_died()  # takes note of its end, so that it does not stay as a zombie
+            if self._front_door.process is None and (self._state / front_door.EMULATOR_SOCKET).exists():
+                self._start(self._front_door)
         self._end_all()
         return 0
 
@@ -175,10 +190,10 @@ class Supervisor:
             return False
         self._start(child)
         if child is self._emulator:
-            # What ran when it died goes on; this process only looks after processes.
-            command = [sys.executable, "-m", "hpc.local.recovery"]
-            with self._log.open("ab") as log_bytes:
-                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log_bytes, stderr=subprocess.STDOUT)
+            # What ran when it died goes on; this process only looks after processes. One that still waits or works
+            # for an earlier death may be ended anywhere: the next one finds what is left.
+            self._recovery.end()
+            self._recovery.start(self._log)
         return True
 
     def _state_is_there(self) -> bool:
@@ -190,14 +205,14 @@ class Supervisor:
 
     def _end_all(self) -> None:
         """The emulator first: its jobs clean up and its state is saved while the others still answer."""
-        for child in (self._emulator, self._front_door, self._store):
+        for child in (self._recovery, self._emulator, self._front_door, self._store):
             child.end()
         object_store.remove_sockets(self._config.store)
         (self._state / CHILDREN_FILE).unlink(missing_ok=True)
 
     def _end_without_state(self) -> None:
         """Somebody removed the state directory: nothing can be saved, and nothing may be made there again."""
-        for child in self._all:
+        for child in (self._recovery, *self._all):
             if child.process:
                 child.process.kill()
                 child.process.wait()
@@ -222,10 +237,15 @@ def end_orphans(state: Path) -> None:
     except (FileNotFoundError, ValueError):
         pids = {}
     for pid in pids.values():
-        if str(state) in _command_line(int(pid)):
+        if _names(_command_line(int(pid)), state):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
     end_processes_in(state / JOBS_DIR)
+
+
+def _names(command_line: str, state: Path) -> bool:
+    """Whether a command line names a state directory or something in it, and not one whose name goes on."""
+    return re.search(rf"(^|[\s=]){re.escape(str(state))}(/|\s|$)", command_line) is not None
 
 
 def _command_line(pid: int) -> str:
@@ -250,14 +270,23 @@ _LIBC = ctypes.CDLL(None)
 def hold_lock(state: Path) -> IO[str]:
     """Takes the state directory for this process, for as long as the file stays open; raises SystemExit."""
     lock = (state / LOCK_FILE).open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(f"another platform already runs in {state}; end it with `hpc down`")
+    give_up_at = time.monotonic() + _LOCK_WITHIN_S
+    while not _locked(lock):
+        if time.monotonic() > give_up_at:
+            sys.exit(f"another platform already runs in {state}; end it with `hpc down`")
+        time.sleep(0.01)
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def main(config_file: Path) -> int:

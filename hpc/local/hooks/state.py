@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -76,12 +77,20 @@ def _write_state(service: str, state: Any) -> None:
 
 
 def _save_on_request(save: Any) -> None:
-    """SIGUSR1 writes the state down, as the end of the process does: `hpc up` asks for it after a deployment."""
+    """SIGUSR1 writes the state down, as the end of the process does: `hpc up` asks for it after a deployment.
 
-    def on_signal(_signal: int, _frame: Any) -> None:
-        save(app._build_persistence_save_dict())
+    Between two steps of the server's loop: a handler that saved at once could interrupt the very thread that holds the
+    journal's lock, and wait for it forever.
+    """
+    load = app._load_persisted_state
 
-    signal.signal(signal.SIGUSR1, on_signal)
+    def load_then_listen() -> None:
+        load()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, lambda: save(app._build_persistence_save_dict()))
+
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until then nothing has changed
+    replace(app, "_load_persisted_state", load_then_listen)
 
 
 def _end_on_request(service: BatchService) -> None:

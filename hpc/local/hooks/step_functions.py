@@ -99,12 +99,22 @@ def run_distributed_map(  # noqa: PLR0917 -- ministack's own signature
         ]
     for done in children:
         done.result()  # what is no failure of a state is a fault of ours, and is raised
-    if sum(failed) * 100 > float(state.get("ToleratedFailurePercentage") or 0) * len(items):
+    if _too_many(sum(failed), len(items), state):
         raise stepfunctions._ExecutionError(
             "States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded"
         )
     output = stepfunctions._apply_result_path(state, raw_input, stepfunctions._apply_result_selector(state, results))
     return stepfunctions._apply_output_path(state, output, context), stepfunctions._next_or_end(state)
+
+
+def _too_many(failed: int, total: int, state: dict[str, Any]) -> bool:
+    """Whether more have failed than either threshold tolerates; without one, none may fail."""
+    limits = []
+    if "ToleratedFailureCount" in state:
+        limits.append(failed > int(state["ToleratedFailureCount"]))
+    if "ToleratedFailurePercentage" in state:
+        limits.append(failed * 100 > float(state["ToleratedFailurePercentage"]) * total)
+    return any(limits) if limits else failed > 0
 
 
 _CHILD = {"status": "RUNNING", "testCase": None}

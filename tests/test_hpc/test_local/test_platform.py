@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hpc.connection import connect
+from hpc.errors import PlatformUnreachable
 from hpc.local import platform
 from hpc.local.configuration import PlatformConfig
 from hpc.local.platform import PlatformError
@@ -124,3 +126,33 @@ def free_port() -> int:
 def test_secrets_do_not_show_in_a_representation():
     state = platform.PlatformState(1, "http://127.0.0.1:1", None, "d", "r", "s", "AKIA", "very secret")
     assert "very secret" not in repr(state)
+
+
+def test_a_running_platform_s_directory_is_not_deleted(state_dir):
+    state_dir.mkdir()
+    (state_dir / "platform-config.json").write_text("{}")
+    with (state_dir / "platform.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(PlatformError, match="a platform is running; end it first: hpc down"):
+            platform.purge(say=print)
+    assert state_dir.is_dir()
+
+
+def test_nothing_to_delete_is_said(state_dir):
+    said = []
+    platform.purge(say=said.append)
+    assert said == [f"Nothing is there to delete: {state_dir}"]
+
+
+def test_a_damaged_platform_can_be_deleted(state_dir):
+    state_dir.mkdir()
+    (state_dir / "platform-config.json").write_text("{")
+    platform.purge(say=print)
+    assert not state_dir.exists()
+
+
+def test_a_platform_that_ended_by_itself_is_asked_for_its_last_words(state_dir):
+    state_dir.mkdir()
+    (state_dir / "ended.txt").write_text("its emulator died again and again")
+    with pytest.raises(PlatformUnreachable, match=r"The last one ended: its emulator died again and again\. Start it"):
+        connect()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -82,6 +84,29 @@ def test_only_processes_of_this_state_directory_are_taken_for_orphans(tmp_path):
         assert ours.wait(5) == -9
         assert other.poll() is None
         other.kill()
+
+
+def test_a_state_directory_whose_name_goes_on_is_another_one(tmp_path):
+    # Given a process id that a platform left behind, and that is now one of another platform's
+    state, other = tmp_path / "state", tmp_path / "state2"
+    state.mkdir()
+    waiting = [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)", f"-dir={other}/objects"]
+    with subprocess.Popen(waiting, stdout=subprocess.PIPE) as theirs:
+        theirs.stdout.readline()
+        (state / CHILDREN_FILE).write_text(json.dumps({"object store": theirs.pid}))
+        end_orphans(state)
+        time.sleep(0.1)
+        assert theirs.poll() is None
+        theirs.kill()
+
+
+def test_whoever_looks_for_a_platform_does_not_keep_one_from_starting(tmp_path):
+    with (tmp_path / LOCK_FILE).open("w") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        threading.Timer(0.2, look.close).start()
+        with hold_lock(tmp_path) as lock:
+            assert (tmp_path / LOCK_FILE).read_text() == str(os.getpid())
+            assert not lock.closed
 
 
 def test_a_second_platform_of_a_state_directory_is_refused(tmp_path):

@@ -1,0 +1,223 @@
+"""Hooks of the emulator, in a process of their own: ministack reads its settings when it is imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpc.local import emulator
+from hpc.local.configuration import PlatformConfig
+
+
+def run(folder: Path, code: str, *, timeout_s: float = 30) -> list:
+    """Runs code with the emulator's settings; gives what it printed, a JSON document a line."""
+    config = PlatformConfig.make(state_dir=folder, project_root=folder, port=4566, region="us-east-1", last=None)
+    environment = {**emulator.settings(config), "HOME": str(folder), "TMPDIR": str(folder)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+MAP = """
+import json, sys, threading, time
+from ministack.services import stepfunctions
+from hpc.local.hooks.step_functions import run_distributed_map
+
+most, now, lock = 0, 0, threading.Lock()
+real = stepfunctions._run_sub_machine
+
+def counted(*given):
+    global most, now
+    with lock:
+        now += 1
+        most = max(most, now)
+    try:
+        time.sleep(0.02)
+        return real(*given)
+    finally:
+        with lock:
+            now -= 1
+
+stepfunctions._run_sub_machine = counted
+texts = {"items.json": '[{"n": 1}, {"n": 2}, {"n": 3}]'}
+stepfunctions._s3_object_text = lambda bucket, key: texts[key]
+choices = [{"Variable": "$.n", "NumericLessThan": 0, "Next": "No"}]
+states = {
+    "Choose": {"Type": "Choice", "Choices": choices, "Default": "Yes"},
+    "No": {"Type": "Fail", "Error": "Negative", "Cause": "it is"},
+    "Yes": {"Type": "Pass", "End": True},
+}
+
+def run(items, **state):
+    global most
+    most = 0
+    state = {"Type": "Map", "End": True, "ItemsPath": "$.items", **state}
+    given = {"items": [{"n": n} for n in items]}
+    execution = {"executionArn": "arn:execution", "stateMachineArn": "arn:machine"}
+    try:
+        processor = {"StartAt": "Choose", "States": states}
+        output, _ = run_distributed_map(state, given, given, processor, execution, {"Execution": {"Id": "arn"}})
+    except stepfunctions._ExecutionError as error:
+        output = error.error
+    print(json.dumps([output, most]))
+"""
+EXCEEDED = "States.ExceedToleratedFailureThreshold"
+
+
+def test_a_distributed_map_gives_results_in_order_and_runs_no_more_children_than_allowed(tmp_path):
+    [[output, most]] = run(tmp_path, MAP + "run(range(20), MaxConcurrency=3)")
+    assert output == [{"n": number} for number in range(20)]
+    assert 1 < most <= 3
+
+
+def test_a_distributed_map_reads_its_items_from_s3_and_selects_from_them(tmp_path):
+    reader = {"Resource": "arn:aws:states:::s3:getObject", "Parameters": {"Bucket": "b", "Key": "items.json"}}
+    selector = {"n.$": "$$.Map.Item.Value.n", "index.$": "$$.Map.Item.Index", "all.$": "$.items"}
+    [[output, _]] = run(tmp_path, MAP + f"run([9], ItemReader={reader!r}, ItemSelector={selector!r})")
+    assert output == [{"n": n, "index": n - 1, "all": [{"n": 9}]} for n in (1, 2, 3)]
+
+
+def test_a_distributed_map_of_nothing_gives_nothing(tmp_path):
+    assert run(tmp_path, MAP + "run([])") == [[[], 0]]
+
+
+def test_a_distributed_map_tolerates_what_its_thresholds_say(tmp_path):
+    # Given four children of which two fail, and whether each Map holds
+    tolerated = [
+        ({}, False),
+        ({"ToleratedFailurePercentage": 100}, True),
+        ({"ToleratedFailurePercentage": 50}, True),
+        ({"ToleratedFailurePercentage": 49}, False),
+        ({"ToleratedFailureCount": 2}, True),
+        ({"ToleratedFailureCount": 1}, False),
+        ({"ToleratedFailureCount": 2, "ToleratedFailurePercentage": 10}, False),
+    ]
+    calls = "".join(f"run([1, -1, -2, 2], **{thresholds!r})\n" for thresholds, _ in tolerated)
+    ended = [output for output, _ in run(tmp_path, MAP + calls)]
+    assert ended == [[{"n": 1}, None, None, {"n": 2}] if holds else EXCEEDED for _, holds in tolerated]
+
+
+ROUTES = """
+import json, sys
+from ministack.services import s3
+from hpc.local.hooks.accounts import enter
+from hpc.local.hooks.storage import goes_to_store, is_in_store
+
+enter("000000000000", "us-east-1")
+for name in ("data", "cdk-assets"):
+    s3._create_bucket(name, b"", {})
+for method, path, query in json.loads(CASES):
+    print(json.dumps(goes_to_store(method, path, query)))
+"""
+CASES = [
+    ("GET", "/data/key", "", True),
+    ("PUT", "/data/a/b", "partNumber=1&uploadId=u", True),
+    ("HEAD", "/data/key", "", True),
+    ("DELETE", "/data/key", "", True),
+    ("GET", "/data/key", "tagging", True),
+    ("GET", "/data", "", True),
+    ("GET", "/data/", "list-type=2&prefix=a%2F&delimiter=%2F", True),
+    ("GET", "/data", "list-type=2&X-Amz-Signature=s&X-Amz-Credential=c", True),
+    ("GET", "/data", "uploads", True),
+    ("POST", "/data", "delete", True),
+    ("GET", "/data", "policy", False),
+    ("GET", "/data", "lifecycle", False),
+    ("GET", "/data", "location", False),
+    ("PUT", "/data", "", False),
+    ("PUT", "/data", "policy", False),
+    ("HEAD", "/data", "", False),
+    ("DELETE", "/data", "", False),
+    ("GET", "/", "", False),
+    ("GET", "/cdk-assets/key", "", False),
+    ("PUT", "/cdk-assets/key", "", False),
+    ("GET", "/unknown/key", "", False),
+]
+
+
+def test_objects_go_to_the_store_and_questions_about_buckets_to_the_emulator(tmp_path):
+    given = json.dumps([case[:3] for case in CASES])
+    answers = run(tmp_path, ROUTES.replace("CASES", repr(given)))
+    assert [(*case[:3], answer) for case, answer in zip(CASES, answers, strict=True)] == CASES
+
+
+SAVING = """
+import asyncio, json, os, signal, time
+from pathlib import Path
+from ministack import app
+from hpc.local.hooks import state
+from hpc.local.journal import Journal
+
+journal = Journal(Path("journal.sqlite"))
+saved = []
+
+def save(services):
+    journal.position()
+    saved.append(True)
+
+app._load_persisted_state = lambda: None
+state._save_on_request(save)
+
+async def serve():
+    os.kill(os.getpid(), signal.SIGUSR1)  # before the state is loaded: nothing to save, and no end of the process
+    app._load_persisted_state()
+    with journal._lock:  # as while a row is being written
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.05)
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+        if saved:
+            break
+    print(json.dumps(len(saved)))
+
+asyncio.run(serve())
+"""
+
+
+def test_a_request_to_save_that_comes_while_the_journal_is_written_waits_for_its_turn(tmp_path):
+    assert run(tmp_path, SAVING, timeout_s=10) == [1]
+
+
+FAULTS = """
+import json
+from pathlib import Path
+from ministack.services import stepfunctions
+from hpc.local.batch.faults import FaultSwitches
+from hpc.local.hooks import lambdas
+
+calls = []
+stepfunctions._call_lambda = lambda function, event: calls.append(event) or len(calls)
+lambdas._suffer_faults(FaultSwitches(Path("faults.json")))
+try:
+    answer = stepfunctions._call_lambda("function", {})
+except stepfunctions._ExecutionError as error:
+    answer = error.error
+print(json.dumps([answer, len(calls)]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("actions", "answer", "calls"),
+    [
+        ([], 1, 1),
+        (["throttle"], "Lambda.TooManyRequestsException", 0),
+        (["lose_answer"], "Lambda.Unknown", 1),
+        (["double_call"], 2, 2),
+        (["double_call", "lose_answer"], "Lambda.Unknown", 2),
+    ],
+)
+def test_a_call_of_a_function_suffers_what_the_switches_say(tmp_path, actions, answer, calls):
+    entries = [{"call": "lambda:Invoke", "action": action} for action in actions]
+    (tmp_path / "faults.json").write_text(json.dumps(entries))
+    assert run(tmp_path, FAULTS) == [[answer, calls]]

@@ -1,0 +1,189 @@
+"""A whole supervisor over small processes in place of the platform's: what it starts, starts again and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hpc.local.configuration import PlatformConfig
+
+# The real supervisor, whose children are given as code; each is told where to write.
+SUPERVISOR = """
+import json, sys
+from pathlib import Path
+from hpc.local import supervisor
+from hpc.local.supervisor import Child
+
+state, codes = Path(sys.argv[1]).parent, json.loads(sys.argv[2])
+
+def child(name):
+    command = [sys.executable, "-c", codes[name], name, str(state)]
+    return Child(name=name, command=command, environment={}, folder=state, end_within_s=5)
+
+supervisor.children = lambda config, file: [child(name) for name in ("object store", "emulator", "front door")]
+supervisor.recovery = lambda config: child("recovery")
+sys.exit(supervisor.main(Path(sys.argv[1])))
+"""
+# Writes its name down when it is asked to end.
+STAYS = """
+import signal, sys, time
+from pathlib import Path
+name, state = sys.argv[1], Path(sys.argv[2])
+
+def end(*_):
+    with (state / "order").open("a") as order:
+        order.write(name + ",")
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, end)
+if name == "emulator":
+    (state / "emulator.sock").touch()
+(state / (name + ".up")).touch()
+time.sleep(60)
+"""
+NEVER_READY = STAYS.replace('name == "emulator"', "False")
+DIES = "import sys; sys.exit(3)"
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    state = tmp_path / "state"
+    (state / "logs").mkdir(parents=True)
+    config = PlatformConfig.make(state_dir=state, project_root=state, port=1, region="us-east-1", last=None)
+    config.save(state / "config.json")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_with(**codes: str) -> subprocess.Popen[bytes]:
+        names = ("object store", "emulator", "front door", "recovery")
+        given = json.dumps({name: codes.get(name.replace(" ", "_"), STAYS) for name in names})
+        command = [sys.executable, "-c", SUPERVISOR, str(state / "config.json"), given]
+        started.append(subprocess.Popen(command))
+        return started[-1]
+
+    yield start_with
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def are_up(state: Path, *names: str) -> bool:
+    return all((state / f"{name}.up").exists() for name in names or ("object store", "emulator", "front door"))
+
+
+def pids(state: Path) -> dict[str, int]:
+    return json.loads((state / "children.json").read_text())
+
+
+def of_platform(state: Path) -> list[int]:
+    """The processes that name the state directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            try:
+                found += [int(entry.name)] * (f"{state}\0".encode() in (entry / "cmdline").read_bytes())
+            except OSError:
+                continue
+    return found
+
+
+def test_it_ends_the_emulator_first_and_the_store_last(start, state):
+    process = start()
+    wait_until(lambda: are_up(state))
+    process.terminate()
+    assert process.wait(10) == 0
+    assert (state / "order").read_text() == "emulator,front door,object store,"
+    assert not (state / "children.json").exists()
+
+
+def test_it_ends_although_the_emulator_never_comes_up(start, state):
+    process = start(emulator=NEVER_READY)
+    wait_until(lambda: are_up(state, "object store", "emulator"))
+    assert not are_up(state, "front door")
+    process.terminate()
+    assert process.wait(10) == 0
+    assert of_platform(state) == []
+
+
+@pytest.mark.parametrize("victim", ["object store", "emulator", "front door"])
+def test_a_child_that_dies_is_started_again(start, state, victim):
+    process = start()
+    wait_until(lambda: are_up(state))
+    before = pids(state)
+    (state / f"{victim}.up").unlink()
+    os.kill(before[victim], signal.SIGKILL)
+    wait_until(lambda: are_up(state))
+    after = pids(state)
+    assert after[victim] != before[victim]
+    assert {**after, victim: 0} == {**before, victim: 0}
+    assert f"The {victim} ended with -9; starting it again" in (state / "logs" / "platform.log").read_text()
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+def test_an_object_store_that_dies_before_the_emulator_is_up_is_started_again(start, state):
+    start(emulator=NEVER_READY)
+    wait_until(lambda: are_up(state, "object store", "emulator"))
+    (state / "object store.up").unlink()
+    os.kill(pids(state)["object store"], signal.SIGKILL)
+    wait_until(lambda: are_up(state, "object store"))
+
+
+def test_what_continues_runs_ends_with_the_platform(start, state):
+    # Given an emulator that has died, and a process that waits for it to answer
+    process = start()
+    wait_until(lambda: are_up(state))
+    os.kill(pids(state)["emulator"], signal.SIGKILL)
+    wait_until(lambda: are_up(state, "recovery"))
+    # When the platform ends
+    process.terminate()
+    assert process.wait(10) == 0
+    # Then
+    assert of_platform(state) == []
+
+
+def test_what_continues_runs_ends_with_a_supervisor_that_was_killed(start, state):
+    process = start()
+    wait_until(lambda: are_up(state))
+    os.kill(pids(state)["emulator"], signal.SIGKILL)
+    wait_until(lambda: are_up(state, "recovery"))
+    process.kill()
+    process.wait()
+    wait_until(lambda: of_platform(state) == [])
+
+
+def test_a_child_that_dies_again_and_again_ends_the_platform_with_last_words(start, state):
+    process = start(front_door=DIES)
+    assert process.wait(20) == 1
+    assert "its front door died again and again" in (state / "ended.txt").read_text()
+    assert (state / "logs" / "platform.log").read_text().count("The front door ended with 3") == 6
+    assert of_platform(state) == []
+
+
+def test_a_removed_state_directory_ends_everything_and_is_not_made_again(start, state):
+    process = start()
+    wait_until(lambda: are_up(state))
+    shutil.rmtree(state)
+    assert process.wait(10) == 1
+    assert of_platform(state) == []
+    assert not state.exists()
