@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HPC = Path(sys.executable).parent / "hpc"
+_SEEDS = itertools.count(1_000)
 FINAL = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 
@@ -131,7 +133,13 @@ class Platform:
         return found
 
     def set_faults(self, *faults: dict[str, Any]) -> None:
-        (self.state_dir / "faults.json").write_text(json.dumps(list(faults)))
+        """Puts these fault switches in the place of all others.
+
+        A switch counts its hits by its whole text, so that of a test before with the same text may have none left: a
+        seed of its own makes each one new.
+        """
+        new = [{"seed": next(_SEEDS), **fault} for fault in faults]
+        (self.state_dir / "faults.json").write_text(json.dumps(new))
 
 
 def free_port() -> int:

@@ -49,6 +49,10 @@ class Recorder:
         self.events.append(detail)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the default of 5, the system resets some of many connections made at once
+
+
 class Batch:
     """A service with its client, one environment, one queue and short cuts for jobs."""
 
@@ -72,7 +76,7 @@ class Batch:
         }
         self.config = BatchConfig(**{**settings, **changes})
         self.service = self.new_service()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(lambda: self.service))
+        self._server = _Server(("127.0.0.1", 0), _handler(lambda: self.service))
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self.client = boto3.client(
             "batch",
