@@ -6,10 +6,7 @@ reached, 130 interrupted. Results go to standard output, everything else to stan
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import os
 import shlex
 import sys
 import time
@@ -23,10 +20,10 @@ from rich.live import Live
 from hpc import display, inputs, parameters, stack, submission, workflows
 from hpc import results as run_results
 from hpc.cancel import cancel as cancel_run
+from hpc.command_group import INTERRUPTED, HpcGroup, say
 from hpc.connection import Connection, connect, reporting_unreachable, to_aws, to_laptop
 from hpc.errors import HpcError, PlatformUnreachable, WrongInput
 from hpc.local import platform
-from hpc.local.platform import PlatformError
 from hpc.local.recovery import continue_runs
 from hpc.logs import Logs
 from hpc.options import WorkflowCommand, chosen_name, given_parameters
@@ -38,44 +35,8 @@ from hpc.tasks import Task, Tasks
 from hpc.wording import printable
 from hpc.workflows import Workflow
 
-INTERRUPTED = 130
 # Without click's own checks: what cannot be read or written is told in our words.
 _PATH = click.Path(path_type=Path, readable=False)
-# What a full disk, or a broken one, says to a write.
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-
-
-class HpcGroup(click.Group):
-    """Turns expected failures into one message and their exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with reporting_unreachable():
-                return super().invoke(ctx)
-        except (HpcError, PlatformError) as error:
-            say(f"Error: {error}")
-            raise click.exceptions.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            say("Interrupted")
-            raise click.exceptions.Exit(INTERRUPTED) from None
-        except OSError as error:
-            # A broken pipe is click's business: it ends silently, with exit code 1.
-            if error.errno not in _NO_ROOM or error.filename is not None:
-                raise
-            say(f"Error: the output cannot be written: {error.strerror}; expected room where it goes; make some")
-            _drop_output()
-            raise click.exceptions.Exit(1) from error
-
-
-def _drop_output() -> None:
-    """Lets what is still buffered go nowhere; Python would try to write it again at its end, and complain."""
-    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-
-
-def say(text: str) -> None:
-    """A word to the person, on standard error."""
-    click.echo(text, err=True)
 
 
 @click.group(cls=HpcGroup, context_settings={"help_option_names": ["-h", "--help"]})
