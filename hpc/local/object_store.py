@@ -151,6 +151,23 @@ def remove_sockets(config: StoreConfig) -> None:
                 socket.unlink()
 
 
+def why_not_a_key(key: str) -> str | None:
+    """What is wrong with a key that the server would take for another one; None for one that it keeps as it is.
+
+    It stores `a//b` and `a\\b` as `a/b`. Policies are held against the key as it was sent, so such a key would reach an
+    object that the caller may not touch, or replace one that it never named.
+    """
+    if "\\" in key:
+        found = "a backslash"
+    elif key.startswith("/") or "//" in key:
+        found = "a '/' at its beginning or after another one"
+    elif {".", ".."} & set(key.split("/")):
+        found = "'.' or '..' between slashes"
+    else:
+        return None
+    return f"Key {key[:200]!r}: found {found}, which this machine's object store cannot keep; expected a key without it"
+
+
 class ObjectStore:
     """Signs requests for the server, and sends it the few that the platform makes itself."""
 

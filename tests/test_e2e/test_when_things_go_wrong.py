@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.test_e2e.conftest import HPC, make_environment, wait_until
 from tests.test_e2e.expected import repeated
 
 
@@ -116,6 +116,24 @@ def test_lambdas_run_under_their_roles(platform):
     assert "AccessDenied" in answer["Payload"].read().decode()
 
 
+@pytest.mark.parametrize("key", ["uploads//kept.txt", "/uploads/kept.txt", "uploads\\kept.txt"])
+def test_a_key_that_would_reach_another_object_is_refused(platform, key):
+    # Given an object that the object store would find under this key, too
+    s3, bucket = platform.client("s3"), platform.output("S3BucketForAWSBatch")
+    s3.put_object(Bucket=bucket, Key="uploads/kept.txt", Body=b"kept")
+    calls = [
+        lambda: s3.get_object(Bucket=bucket, Key=key),
+        lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"other"),
+        lambda: s3.delete_object(Bucket=bucket, Key=key),
+        lambda: s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key}]}),
+        lambda: s3.copy_object(Bucket=bucket, Key="uploads/copy.txt", CopySource={"Bucket": bucket, "Key": key}),
+    ]
+    for call in calls:
+        with pytest.raises(ClientError, match="InvalidArgument"):
+            call()
+    assert s3.get_object(Bucket=bucket, Key="uploads/kept.txt")["Body"].read() == b"kept"
+
+
 def test_a_second_run_of_a_project_waits_for_the_first_to_end(platform, lines_file):
     platform.set_faults({"job_name": "*-String_Repeat-0", "times": 1, "action": "hang"})
     first = platform.submit(lines_file, "Busy", 500)
@@ -137,10 +155,9 @@ def test_cancel_ends_running_jobs_and_frees_the_project(platform, lines_file):
     # Given a run whose shard hangs
     platform.set_faults({"job_name": "*-String_Repeat-*", "times": "all", "action": "hang"})
     run_id = platform.submit(lines_file, "Cancelled", 500)
-    deadline = time.monotonic() + 60
-    while not any(job["status"] == "RUNNING" and "String_Repeat" in job["jobName"] for job in platform.jobs(run_id)):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    wait_until(
+        lambda: any(job["status"] == "RUNNING" and "String_Repeat" in job["jobName"] for job in platform.jobs(run_id))
+    )
     # When
     platform.hpc("cancel", run_id)
     # Then no job is left, the run stays CANCELLED, and the next one starts
@@ -182,10 +199,6 @@ def test_what_the_batch_service_cannot_do_is_refused_by_name(platform):
 
 
 def test_a_taken_port_is_named_with_a_way_out(platform, tmp_path):
-    import subprocess
-
-    from tests.test_e2e.conftest import HPC, make_environment
-
     ended = subprocess.run(
         [str(HPC), "up", "--port", str(platform.port)],
         env=make_environment(tmp_path), capture_output=True, text=True, timeout=60, check=False,

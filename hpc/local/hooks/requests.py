@@ -16,7 +16,7 @@ from hpc.local.batch import BatchService
 from hpc.local.front_door import AUTHORIZE_PATH, LENGTH_HEADER, ROUTE_HEADER, TO_EMULATOR
 from hpc.local.hooks.replacing import replace
 from hpc.local.hooks.shown import ShownRequest, shown_request
-from hpc.local.hooks.storage import goes_to_store
+from hpc.local.hooks.storage import goes_to_store, refusal
 
 # What the disk keeps free for the platform's own state.
 MIN_FREE_BYTES = 64 * 1024 * 1024
@@ -92,6 +92,10 @@ class _Guard:
         names_keys = method == "POST" and "delete" in parse_qs(query, keep_blank_values=True)
         if names_keys or not goes_to_store(method, path, query):
             await _send(send, 200, [(ROUTE_HEADER.encode(), TO_EMULATOR.encode())], b"")
+            return
+        refused = refusal(path, query, headers.get("x-amz-copy-source", ""))
+        if refused is not None:
+            await _send(send, 400, _XML, refused)
             return
         fault = self._service.faults.for_call(f"s3:{method}")
         await asyncio.sleep(fault.delay_s)

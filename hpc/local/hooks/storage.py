@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode
+from xml.sax.saxutils import escape
 
 from ministack.services import s3, stepfunctions
 from ministack.services.cloudformation import provisioners
@@ -12,7 +15,7 @@ from ministack.services.cloudformation import provisioners
 from hpc.local.front_door import PRESIGNED_PARAMETERS, ROUTE_HEADER, SIGNING_HEADERS, TO_STORE
 from hpc.local.hooks.replacing import replace
 from hpc.local.hooks.shown import shown_request
-from hpc.local.object_store import ObjectStore
+from hpc.local.object_store import ObjectStore, why_not_a_key
 
 # The CDK's own buckets: CloudFormation and Lambda read templates and code from the emulator's memory.
 _KEPT_IN_EMULATOR = "cdk-"
@@ -47,13 +50,29 @@ def is_in_store(bucket: str) -> bool:
 
 def goes_to_store(method: str, path: str, query: str) -> bool:
     """Whether a request is about objects of a bucket whose objects are in the object store."""
-    bucket, _, key = path.lstrip("/").partition("/")
+    bucket, _, key = path.removeprefix("/").partition("/")
     if not is_in_store(bucket):
         return False
     if key:
         return True
     names = {name for name in parse_qs(query, keep_blank_values=True) if name not in PRESIGNED_PARAMETERS}
     return (method == "GET" and names <= _LISTING) or (method == "POST" and "delete" in names)
+
+
+def refusal(path: str, query: str, copy_source: str, keys_to_delete: bytes = b"") -> bytes | None:
+    """S3's error document for a request that names a key which the object store would take for another one.
+
+    Keys are named by the path, the prefix of a listing, the source of a copy (the header, encoded as it was sent, empty
+    without one) and the body of DeleteObjects.
+    """
+    named = [path, unquote(copy_source).partition("?")[0]]
+    keys = [name.removeprefix("/").partition("/")[2] for name in named]
+    keys += parse_qs(query).get("prefix", [])
+    keys += [unescape(key.decode(errors="replace")) for key in re.findall(rb"<Key>([^<]*)</Key>", keys_to_delete)]
+    problem = next((problem for key in keys if (problem := why_not_a_key(key))), None)
+    if problem is None:
+        return None
+    return f"<Error><Code>InvalidArgument</Code><Message>{escape(problem)}</Message></Error>".encode()
 
 
 def install(store: ObjectStore) -> None:
@@ -83,6 +102,9 @@ def _hand_objects_to(store: ObjectStore) -> None:
         text = urlencode(query, doseq=True)
         if not goes_to_store(method, path, text):
             return await handle(method, path, headers, body, query)
+        refused = refusal(path, text, headers.get("x-amz-copy-source", ""), body)
+        if refused is not None:
+            return 400, {"Content-Type": "application/xml"}, refused
         uri = _without_signature(quote(path) + (f"?{text}" if text else ""))
         kept = {name: value for name, value in headers.items() if name.lower() in ("content-type", "content-md5")}
         status, answer, content = await asyncio.to_thread(store.request, method, uri, headers=kept, body=body)

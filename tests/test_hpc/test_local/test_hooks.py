@@ -221,3 +221,22 @@ def test_a_call_of_a_function_suffers_what_the_switches_say(tmp_path, actions, a
     entries = [{"call": "lambda:Invoke", "action": action} for action in actions]
     (tmp_path / "faults.json").write_text(json.dumps(entries))
     assert run(tmp_path, FAULTS) == [[answer, calls]]
+
+
+def test_keys_are_looked_at_wherever_a_request_names_them(tmp_path):
+    code = """
+import json
+from hpc.local.hooks.storage import refusal
+delete = b"<Delete><Object><Key>a/b</Key></Object><Object><Key>a//b&amp;c</Key></Object></Delete>"
+for given in [
+    ("/bucket/a/b", "", ""), ("/bucket", "prefix=a/b&list-type=2", ""), ("/bucket/x", "", "/bucket/a%20b?versionId=1"),
+    ("/bucket", "delete", "", b"<Delete><Object><Key>a/b</Key></Object></Delete>"),
+    ("/bucket//a", "", ""), ("/bucket/a", "", "bucket/a%2F%2Fb"), ("/bucket/a", "", "/bucket/a%5Cb"),
+    ("/bucket", "prefix=a%2F%2Fb", ""), ("/bucket", "delete", "", delete),
+]:
+    print(json.dumps((refusal(*given) or b"").decode()))
+"""
+    answers = run(tmp_path, code)
+    assert answers[:4] == [""] * 4
+    assert all(answer.startswith("<Error><Code>InvalidArgument</Code><Message>Key ") for answer in answers[4:])
+    assert "a//b&amp;c" in answers[-1]

@@ -255,3 +255,22 @@ def test_what_was_acknowledged_is_there_after_kill_9_with_the_same_ports_and_wit
             assert [again.read("bucket", str(number)) for number in range(200)] == [b"%d" % n for n in range(200)]
             assert put(again, "/bucket/new", b"new") == 200
             assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("a//b", "a '/' at its beginning or after another one"),
+        ("/a", "a '/' at its beginning or after another one"),
+        ("a\\b", "a backslash"),
+        ("a/./b", "'.' or '..' between slashes"),
+        ("..", "'.' or '..' between slashes"),
+    ],
+)
+def test_a_key_that_the_server_would_take_for_another_one_is_named_as_such(key, found):
+    assert f"found {found}, which" in object_store.why_not_a_key(key)
+
+
+@pytest.mark.parametrize("key", ["a", "a/b", "a/", "", ".a/..b/c...", "ä b+c%/x~y(1)", "a.b/.hidden"])
+def test_all_other_keys_are_kept_as_they_are(key):
+    assert object_store.why_not_a_key(key) is None
