@@ -31,7 +31,8 @@ STATE_FILE = "platform.json"
 # There from a start of the platform until it has continued what the one before left; outlives an interrupted `hpc up`.
 RUNS_TO_CONTINUE_FILE = "runs-to-continue"
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
+# The emulator may take 50 s (its jobs' grace of 30 s in it), each of the others 10.
+STOP_TIMEOUT_S = 90
 # No proxy of the person's knows this machine's loopback.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -127,7 +128,8 @@ def down(*, say: Callable[[str], None]) -> bool:
         return False
     pid = _pid_of_lock(directory / LOCK_FILE)
     say(f"Ending the platform (process {pid}) and the jobs that it runs")
-    os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself meanwhile
+        os.kill(pid, signal.SIGTERM)
     if not _wait(lambda: not _is_locked(directory / LOCK_FILE), STOP_TIMEOUT_S):
         raise PlatformError(f"process {pid} did not end within {STOP_TIMEOUT_S} s; look at it, or kill it")
     (directory / STATE_FILE).unlink(missing_ok=True)

@@ -179,12 +179,13 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         child.start(self._log)
         pids = {each.name: each.process.pid for each in self._all if each.process}
-        write_private(self._state / CHILDREN_FILE, json.dumps(pids))
+        with contextlib.suppress(OSError):  # a full disk must not end what still runs
+            write_private(self._state / CHILDREN_FILE, json.dumps(pids))
 
     def _start_again(self, child: Child) -> bool:
         """False when the child has died too often."""
         ended = child.process.returncode if child.process else None
-        with self._log.open("a") as log:
+        with contextlib.suppress(OSError), self._log.open("a") as log:
             log.write(f"The {child.name} ended with {ended}; starting it again\n")
         if not child.may_start_again():
             return False
@@ -220,7 +221,8 @@ class Supervisor:
         end_processes_in(self._state / JOBS_DIR)
 
     def _say(self, last_words: str) -> None:
-        (self._state / LAST_WORDS_FILE).write_text(last_words)
+        with contextlib.suppress(OSError):
+            (self._state / LAST_WORDS_FILE).write_text(last_words)
 
     def _on_end(self, _signal: int, _frame: Any) -> None:
         self._is_told_to_end = True
