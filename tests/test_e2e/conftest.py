@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,14 @@ class Platform:
         """
         new = [{"seed": next(_SEEDS), **fault} for fault in faults]
         (self.state_dir / "faults.json").write_text(json.dumps(new))
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    """Returns when the condition holds; fails the test when it does not within the time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s"
+        time.sleep(0.1)
 
 
 def free_port() -> int:

@@ -8,14 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.test_e2e.conftest import ROOT, Platform, free_port, make_environment
+from tests.test_e2e.conftest import ROOT, Platform, free_port, make_environment, wait_until
 
 
 @pytest.fixture
@@ -88,10 +87,7 @@ def processes_in(folder: Path) -> list[int]:
 
 
 def wait_for_jobs(platform: Platform) -> None:
-    deadline = time.monotonic() + 60
-    while not processes_in(platform.state_dir / "jobs"):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: bool(processes_in(platform.state_dir / "jobs")))
 
 
 def test_a_platform_that_was_ended_or_killed_in_mid_run_leaves_no_job_and_continues(own_platform, lines_file):

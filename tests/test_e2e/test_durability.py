@@ -8,14 +8,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.test_e2e.conftest import HPC, Platform, free_port, make_environment
+from tests.test_e2e.conftest import HPC, Platform, free_port, make_environment, wait_until
 from tests.test_e2e.expected import repeated, reversed_by_characters
 
 LINES_PER_SHARD = 10  # 100 shards, 200 Map jobs
@@ -51,13 +50,6 @@ def is_alive(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     return False
-
-
-def wait_until(condition, timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def records(platform: Platform, project: str, run_id: str) -> set[str]:
@@ -146,8 +138,8 @@ def test_two_platforms_and_two_runs_on_one_know_nothing_of_each_other(mortal, pl
     assert submitted[1][1] not in listed
 
 
-def test_a_platform_whose_folder_is_removed_ends_and_says_so(tmp_path, lines_file):
-    # Given a platform that was started, but not deployed
+def test_a_platform_whose_folder_is_removed_ends(tmp_path):
+    # Given a platform that is up
     made = Platform(make_environment(tmp_path / "gone"), tmp_path / "gone", free_port())
     made.state_dir.mkdir()
     made.hpc("up", "--port", made.port)
@@ -164,13 +156,16 @@ def test_a_platform_whose_folder_is_removed_ends_and_says_so(tmp_path, lines_fil
 def test_purge_leaves_nothing_behind(tmp_path):
     made = Platform(make_environment(tmp_path / "purged"), tmp_path / "purged", free_port())
     made.state_dir.mkdir()
-    ports = None
     made.hpc("up", "--port", made.port)
     ports = json.loads((made.state_dir / "platform-config.json").read_text())["store"]["ports"].values()
     running = pids(made)
-    os.chdir(tmp_path)
     ended = subprocess.run(
-        [str(HPC), "down", "--purge", "--yes"], env=made.environment, capture_output=True, text=True, check=True
+        [str(HPC), "down", "--purge", "--yes"],
+        env=made.environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert f"Deleted {made.state_dir}" in ended.stderr
     assert not made.state_dir.exists()

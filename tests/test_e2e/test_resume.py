@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 
-from tests.test_e2e.conftest import HPC
+from tests.test_e2e.conftest import HPC, wait_until
 from tests.test_e2e.expected import repeated, reversed_by_characters
 
 REVERSE_4_FAILS = {"job_name": "*-String_Reverse-4", "times": "all", "action": "exit", "exit_code": 1}
@@ -57,10 +56,9 @@ def test_a_cancelled_run_redoes_only_what_has_no_record(platform, lines_file, tm
     # Given a run whose last shards of one branch hang until it is cancelled
     platform.set_faults({"job_name": "*-String_Repeat-1?", "times": "all", "action": "hang"})
     run_id = platform.submit(lines_file, "ResumeCancelled", 50)
-    deadline = time.monotonic() + 60
-    while not any(job["status"] == "SUCCEEDED" and "String_Re" in job["jobName"] for job in platform.jobs(run_id)):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    wait_until(
+        lambda: any(job["status"] == "SUCCEEDED" and "String_Re" in job["jobName"] for job in platform.jobs(run_id))
+    )
     platform.hpc("cancel", run_id)
     platform.set_faults()
     before = platform.jobs(run_id)
