@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,8 @@ from hpc.local.platform import PlatformState
 _CONNECT_TIMEOUT_S = 10
 # AWS throttles; a part of the laptop platform that has died is started again within a second or two.
 _CALLS = 6
+# What GetObject answers when there is nothing to read (any more): expired, or moved to Glacier.
+_NOT_READABLE = frozenset({"NoSuchKey", "NoSuchBucket", "404", "InvalidObjectState"})
 
 
 @dataclass
@@ -102,6 +104,17 @@ def _config(**settings: Any) -> Config:
 def error_code(error: ClientError) -> str:
     """The service's word for what went wrong, such as `NoSuchKey` or `404`."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def find_object(connection: Connection, bucket: str, key: str, **options: str) -> Mapping[str, Any] | None:
+    """GetObject's answer; None when there is no such object, or it was archived since."""
+    try:
+        found: Mapping[str, Any] = connection.client("s3").get_object(Bucket=bucket, Key=key, **options)
+    except ClientError as error:
+        if error_code(error) not in _NOT_READABLE:
+            raise
+        return None
+    return found
 
 
 @contextmanager

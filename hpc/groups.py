@@ -12,14 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from hpc.connection import Connection, error_code
+from hpc.connection import Connection, find_object
 from hpc.jobs import Job, describe_jobs
 from hpc.workflows import Workflow
 
 STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
-_GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404", "InvalidObjectState"})
 
 
 @dataclass(frozen=True)
@@ -62,14 +59,8 @@ class Groups:
         """The number of each child's shard; empty when the list has expired since."""
         line = group.digits + 1
         span = f"bytes={group.offset * line}-{(group.offset + group.size) * line - 1}"
-        s3 = self._connection.client("s3")
-        try:
-            text = s3.get_object(Bucket=self._bucket, Key=group.list_key, Range=span)["Body"].read()
-        except ClientError as error:
-            if error_code(error) not in _GONE:
-                raise
-            return []
-        return [int(number) for number in text.split()]
+        found = find_object(self._connection, self._bucket, group.list_key, Range=span)
+        return [int(number) for number in found["Body"].read().split()] if found is not None else []
 
     def children(self, group: Group, statuses: Sequence[str] = STATUSES) -> Iterator[Job]:
         """The children of these statuses as ListJobs tells them, as jobs of their shards."""

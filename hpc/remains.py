@@ -6,15 +6,10 @@ import enum
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from hpc.connection import Connection, error_code
+from hpc.connection import Connection, find_object
 from hpc.runs import Run
 from hpc.workflows import Workflow
-
-_UNREADABLE = frozenset({"NoSuchKey", "NoSuchBucket", "404", "InvalidObjectState"})
 
 
 class Shards(enum.Enum):
@@ -36,7 +31,7 @@ def shards_of(connection: Connection, workflow: Workflow, run: Run, made_since: 
         return Shards.NEVER_RECORDED
     bucket = workflow.output_bucket(run.parameters)
     results = f"result/{run.project}/"
-    record = _read(connection, bucket, f"{results}records/{run.run_id}/{state}.json")
+    record = find_object(connection, bucket, f"{results}records/{run.run_id}/{state}.json")
     if record is None or in_seconds(record["LastModified"]) < count_from(made_since.get(state)):
         return Shards.NEVER_RECORDED
     recorded_at = in_seconds(record["LastModified"])
@@ -62,13 +57,3 @@ def count_from(text: str | None) -> datetime:
 def in_seconds(moment: datetime) -> datetime:
     """A time without its fraction of a second, as S3 tells it of an object (and the emulator only sometimes)."""
     return moment.astimezone(UTC).replace(microsecond=0)
-
-
-def _read(connection: Connection, bucket: str, key: str) -> Mapping[str, Any] | None:
-    try:
-        found: Mapping[str, Any] = connection.client("s3").get_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error_code(error) not in _UNREADABLE:
-            raise
-        return None
-    return found

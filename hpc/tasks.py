@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from hpc.connection import Connection, error_code
+from hpc.connection import Connection, find_object
 from hpc.groups import Group, Groups, count
 from hpc.jobs import Job, describe_jobs, failure_reason, latest_by_task, list_jobs, log_streams, started_attempts
 from hpc.runs import Run
@@ -148,14 +146,8 @@ class Tasks:
         """A record that a job of this run left, None when there is none (or it was archived since)."""
         bucket = self._workflow.output_bucket(self._run.parameters)
         key = f"result/{self._run.project}/records/{self._run.run_id}/{name}"
-        try:
-            body = self._connection.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) not in {"NoSuchKey", "NoSuchBucket", "404", "InvalidObjectState"}:
-                raise
-            return None
-        record: dict[str, Any] = json.loads(body)
-        return record
+        found = find_object(self._connection, bucket, key)
+        return dict(json.load(found["Body"])) if found is not None else None
 
     def _with_own_words(self, tasks: list[Task]) -> list[Task]:
         """A job that fails writes down why; that tells more than its exit code."""
@@ -166,8 +158,7 @@ class Tasks:
             if record and record.get("job_id") == task.job_id and record.get("reason"):
                 told[task.name] = str(record["reason"])
         return [
-            Task(**{**asdict(task), "reason": f"{told[task.name]} ({task.reason})"}) if task.name in told else task
-            for task in tasks
+            replace(task, reason=f"{told[task.name]} ({task.reason})") if task.name in told else task for task in tasks
         ]
 
     def _failure_record(self, task: Task) -> str:
