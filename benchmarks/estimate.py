@@ -77,8 +77,7 @@ def estimate(folder: WorkflowFolder, fan: Fan, *, way: str = OURS, shard_bytes: 
     if inline:
         fan = Fan(fan.shards, group_above=fan.shards, group_size=fan.group_size)
     usage = run_usage(definition, fan, folder.parameters)
-    grouped = usage.child_executions > 0 and usage.calls["batch:submitJob"] < fan.shards
-    work = Work(fan.shards, grouped, shard_bytes)
+    work = Work(fan.shards, shard_bytes)
     requests = run_requests(usage.entered, work)
     seconds = function_seconds(folder.description, usage, work)
     memory = {name: spec["memory_mib"] for name, spec in folder.description.get("functions", {}).items()}

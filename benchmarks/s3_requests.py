@@ -24,7 +24,7 @@ MAX_PARTS = 10_000
 LARGEST_WRITTEN_BYTES = sum(parts * size for parts, size in PARTS)
 # Records hold so many bytes of each shard, by the keys of a file with a short name.
 SPLIT_RECORD_BYTES, MERGE_RECORD_BYTES = 200, 400
-LIST_OF_SHARDS = RECORD = MANIFEST = GROUP_LIST = REASONS = 1
+LIST_OF_SHARDS = RECORD = MANIFEST = REASONS = 1
 BRANCHES = len(OUTPUT_SIZES)
 
 
@@ -42,10 +42,9 @@ class Requests:
 
 @dataclass(frozen=True)
 class Work:
-    """What the requests of a state depend on; `grouped` when the shards are children of array jobs."""
+    """What the requests of a state depend on. All shards are to do: children of groups have no list to read."""
 
     shards: int
-    grouped: bool
     shard_bytes: int = SHARD_BYTES
 
 
@@ -61,17 +60,15 @@ def job_map(work: Work) -> Requests:
     On the first try no shard has a record, so each listing is one page.
     """
     branch = ceil(work.shards / SHARDS_LISTED_TOGETHER) + 1
-    return Requests(
-        puts=BRANCHES * (MANIFEST + (GROUP_LIST if work.grouped else 0)), lists=1 + BRANCHES * branch, gets=1
-    )
+    return Requests(puts=BRANCHES * MANIFEST, lists=1 + BRANCHES * branch, gets=1)
 
 
 def shard_job(state: str) -> Callable[[Work], Requests]:
-    """Reads the shard, writes its output and a record; the child of a group reads its line of the list before."""
+    """Reads the shard, writes its output and a record."""
 
     def requests(work: Work) -> Requests:
         output = writes(OUTPUT_SIZES[state] * work.shard_bytes)
-        return Requests(puts=(output + RECORD) * work.shards, gets=(2 if work.grouped else 1) * work.shards)
+        return Requests(puts=(output + RECORD) * work.shards, gets=work.shards)
 
     return requests
 

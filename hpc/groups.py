@@ -1,8 +1,8 @@
 """Groups: array jobs whose children are tasks of many shards.
 
-A child knows its shard by its number in a list in S3: child i of a group is the shard in line `offset` + i. A million
-tasks are a hundred groups, so they are counted by what Batch sums up of a group, and looked at one by one only where a
-person asks for one, or where they failed.
+A child knows its shard by its number in a list in S3: child i of a group is the shard in line `offset` + i. When all
+shards are to do there is no list: line n would be shard n. A million tasks are a hundred groups, so they are counted by
+what Batch sums up of a group, and looked at one by one only where a person asks for one, or where they failed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from hpc.connection import Connection, find_object
 from hpc.jobs import Job, describe_jobs
 from hpc.workflows import Workflow
 
+_NO_LIST = ".all"  # how the key of a list that is not written ends
 STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 
 
@@ -55,8 +56,10 @@ class Groups:
         groups = [group for group in self.all if group.state == state]
         return [group for group in groups if group.list_key == groups[-1].list_key]
 
-    def shards(self, group: Group) -> list[int]:
+    def shards(self, group: Group) -> Sequence[int]:
         """The number of each child's shard; empty when the list has expired since."""
+        if group.list_key.endswith(_NO_LIST):
+            return range(group.offset, group.offset + group.size)
         line = group.digits + 1
         span = f"bytes={group.offset * line}-{(group.offset + group.size) * line - 1}"
         found = find_object(self._connection, self._bucket, group.list_key, Range=span)

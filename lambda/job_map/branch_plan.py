@@ -1,6 +1,7 @@
 """What each branch has to do, as the Map's items: single shards, or groups of them above a number.
 
 A group is one Batch array job; its child number i does the shard in line `offset` + i of the list beside the manifest.
+When all shards are to do, that is shard `offset` + i, and there is no list: each child is spared a request.
 Source: https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html (2 to 10,000 children)
 """
 
@@ -23,6 +24,11 @@ class BranchPlan:
     to_do: Sequence[int]
     merge_to_do: bool
     grouped: bool
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether all shards are to do, so that groups need no list."""
+        return len(self.to_do) == self.shards.count
 
     @property
     def groups(self) -> Iterator[tuple[int, int]]:

@@ -88,7 +88,7 @@ def answer(request: JobMapEvent, plans: Mapping[str, BranchPlan]) -> dict[str, A
                 "shards_total": branch.shards.count,
                 "merge_to_do": branch.merge_to_do,
                 "manifest_key": request.to_do_key(state, ".json"),
-                "shard_list_key": request.to_do_key(state, ".shards"),
+                "shard_list_key": shard_list_key(request, state, branch),
                 "shard_digits": branch.shards.digits,
             }
             for state, branch in plans.items()
@@ -135,10 +135,15 @@ def read_shards(s3: Any, request: JobMapEvent) -> Shards:
     return read_list(body.iter_chunks(LIST_CHUNK_BYTES), request)
 
 
+def shard_list_key(request: JobMapEvent, state: str, branch: BranchPlan) -> str:
+    """Where the children of groups find their shards; the key of a list that is not written says that all are to do."""
+    return request.to_do_key(state, ".all" if branch.is_of_all else ".shards")
+
+
 def write_plan(s3: Any, request: JobMapEvent, state: str, branch: BranchPlan) -> None:
     """The list before the manifest that speaks of its lines."""
-    if branch.grouped:
-        put(s3, request, request.to_do_key(state, ".shards"), branch.shard_lines(), "text/plain")
+    if branch.grouped and not branch.is_of_all:
+        put(s3, request, shard_list_key(request, state, branch), branch.shard_lines(), "text/plain")
     put(s3, request, request.to_do_key(state, ".json"), manifest(branch), "application/json")
 
 

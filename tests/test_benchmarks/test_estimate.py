@@ -62,7 +62,7 @@ def test_a_function_that_would_need_more_than_its_time_is_told(monkeypatch):
 
 
 def test_a_function_that_is_not_called_takes_no_time():
-    assert function_seconds(FOLDER.description, Usage(), Work(10, grouped=False)) == {"job_map": 0}
+    assert function_seconds(FOLDER.description, Usage(), Work(10)) == {"job_map": 0}
 
 
 @pytest.mark.parametrize(

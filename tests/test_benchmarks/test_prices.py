@@ -60,7 +60,7 @@ def test_an_object_is_one_put_or_parts_that_grow(size, expected):
 
 
 def test_requests_are_those_of_the_states_that_were_entered():
-    work = Work(10, grouped=False)
+    work = Work(10)
     entered = {"String_Split": 1, "String_Repeat": 10, "Unheard_Of": 1}
     assert run_requests(entered, work) == split(work) + shard_job("String_Repeat")(work)
 
@@ -69,31 +69,31 @@ def test_requests_are_those_of_the_states_that_were_entered():
 @pytest.mark.parametrize(
     ("state", "work", "sent"),
     [
-        ("String_Split", Work(20, grouped=False, shard_bytes=1_400_000), Requests(puts=22, gets=2)),
-        ("String_Split", Work(4, grouped=False, shard_bytes=20_900_000), Requests(puts=4 * 4 + 2, gets=2)),
-        ("String_Repeat", Work(20, grouped=False, shard_bytes=1_400_000), Requests(puts=40, gets=20)),
-        ("String_Repeat_Group", Work(20, grouped=True, shard_bytes=1_400_000), Requests(puts=40, gets=40)),
-        ("String_Repeat_Group", Work(4, grouped=True, shard_bytes=20_900_000), Requests(puts=4 * (5 + 1), gets=8)),
-        ("String_Repeat_Merge", Work(20, grouped=False, shard_bytes=1_400_000), Requests(puts=7, lists=1, gets=41)),
-        ("String_Repeat_Merge", Work(4, grouped=False, shard_bytes=20_900_000), Requests(puts=7, lists=1, gets=5)),
+        ("String_Split", Work(20, shard_bytes=1_400_000), Requests(puts=22, gets=2)),
+        ("String_Split", Work(4, shard_bytes=20_900_000), Requests(puts=4 * 4 + 2, gets=2)),
+        ("String_Repeat", Work(20, shard_bytes=1_400_000), Requests(puts=40, gets=20)),
+        ("String_Repeat_Group", Work(20, shard_bytes=1_400_000), Requests(puts=40, gets=20)),
+        ("String_Repeat_Group", Work(4, shard_bytes=20_900_000), Requests(puts=4 * (5 + 1), gets=4)),
+        ("String_Repeat_Merge", Work(20, shard_bytes=1_400_000), Requests(puts=7, lists=1, gets=41)),
+        ("String_Repeat_Merge", Work(4, shard_bytes=20_900_000), Requests(puts=7, lists=1, gets=5)),
     ],
 )
 def test_the_model_has_the_requests_that_the_jobs_send(state, work, sent):
     assert STATES[state](work) == sent
 
 
-def test_what_a_try_has_to_do_is_a_manifest_a_branch_and_a_list_for_groups():
-    alone, grouped = job_map(Work(10_000, grouped=False)), job_map(Work(1_000_000, grouped=True))
+def test_what_the_first_try_has_to_do_is_a_manifest_a_branch():
+    alone, grouped = job_map(Work(10_000)), job_map(Work(1_000_000))
     assert alone == Requests(puts=2, lists=1 + 2 * (1 + 1), gets=1)
-    assert grouped == Requests(puts=4, lists=1 + 2 * (100 + 1), gets=1)
+    assert grouped == Requests(puts=2, lists=1 + 2 * (100 + 1), gets=1)
 
 
 def test_a_check_lists_shards_outputs_and_records():
-    assert check_output(Work(1_000, grouped=True)) == Requests(puts=1, lists=2 + 1 + 2 * (1 + 1 + 1 + 1), gets=3)
+    assert check_output(Work(1_000)) == Requests(puts=1, lists=2 + 1 + 2 * (1 + 1 + 1 + 1), gets=3)
 
 
 def test_a_merge_of_a_million_small_outputs_has_parts_that_grow():
     merged_bytes, record_bytes = 1_000_000 * 2 * 128 * KIB, 1_000_000 * 400
-    assert merge("String_Repeat")(Work(1_000_000, grouped=True, shard_bytes=128 * KIB)) == Requests(
+    assert merge("String_Repeat")(Work(1_000_000, shard_bytes=128 * KIB)) == Requests(
         puts=writes(merged_bytes) + writes(record_bytes), lists=1_000, gets=1 + 2_000_000
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hpc_job.environment import Shard, now, read_job
 from hpc_job.errors import InputError
-from hpc_job.group import Member, is_member, read_member
+from hpc_job.group import Member, is_member, member_shard, read_member
 from hpc_job.shard import process_shard
 from hpc_job.shard_name import MAX_SHARDS, shard_digits, shard_name
 from hpc_job.text import MAX_LINE_BYTES
@@ -153,6 +153,16 @@ def test_a_child_of_an_array_job_has_a_line_of_a_list() -> None:
     text = "".join(f"{number:05d}\n" for number in range(20_000))
     assert text[member.span.start : member.span.stop] == "10007"
     assert read_job([], GIVEN | IN_GROUP).shard is None
+
+
+def test_a_child_of_a_group_of_all_shards_asks_nobody_for_its_number() -> None:
+    def connect() -> None:
+        raise AssertionError("no client is needed")
+
+    member = read_member(IN_GROUP | {"SHARD_LIST_KEY": "result/Project1/Job_Map/r/try_1_String_Repeat.all"})
+    assert member_shard(connect, "bucket", member) == Shard(index=10_007, name="lines.txt_10007")
+    of_six = read_member(IN_GROUP | {"SHARD_LIST_KEY": "list.all", "SHARD_DIGITS": "6"})
+    assert member_shard(connect, "bucket", of_six).name == "lines.txt_010007"
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,9 @@ def test_the_children_of_an_array_job_do_their_shards(run) -> None:
         "PROJECT_NO": run.project,
     }
     run.stage.put(group["SHARD_LIST_KEY"], b"00001\n00002\n00003\n")
+    of_all = {**group, "SHARD_LIST_KEY": run.key("Job_Map", "try_1.all"), "GROUP_OFFSET": "0"}
+    run.stage.run("string_reverse", **of_all, AWS_BATCH_JOB_ARRAY_INDEX="2", AWS_BATCH_JOB_ID="of_all:2")
+    assert run.record("String_Reverse/lines.txt_00002.json")["job_id"] == "of_all:2"
     for job, child, offset in (("first", 0, 0), ("second", 0, 1), ("second", 1, 1)):
         variables = {"AWS_BATCH_JOB_ARRAY_INDEX": str(child), "AWS_BATCH_JOB_ID": f"{job}:{child}"}
         run.stage.run("string_reverse", **group | variables | {"GROUP_OFFSET": str(offset)})

@@ -105,6 +105,8 @@ class Machine:
     def _to_do(self, branch):
         items = json.loads(self._run.objects[branch["manifest_key"]])
         listed = self._run.objects.get(branch["shard_list_key"], b"").split()
+        if branch["shard_list_key"].endswith(".all"):
+            listed = range(branch["shards_total"])
         numbers = []
         for item in items:
             grouped = [int(number) for number in listed[item["offset"] : item["offset"] + item["size"]]]

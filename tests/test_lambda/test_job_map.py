@@ -40,7 +40,7 @@ def test_given_a_fresh_split_when_mapped_then_every_shard_is_to_do(job_map, make
                 "shards_total": 4,
                 "merge_to_do": True,
                 "manifest_key": REPEAT_MANIFEST,
-                "shard_list_key": REPEAT_MANIFEST.replace(".json", ".shards"),
+                "shard_list_key": REPEAT_MANIFEST.replace(".json", ".all"),
                 "shard_digits": 5,
             },
             "String_Reverse": {
@@ -48,7 +48,7 @@ def test_given_a_fresh_split_when_mapped_then_every_shard_is_to_do(job_map, make
                 "shards_total": 4,
                 "merge_to_do": True,
                 "manifest_key": REVERSE_MANIFEST,
-                "shard_list_key": REVERSE_MANIFEST.replace(".json", ".shards"),
+                "shard_list_key": REVERSE_MANIFEST.replace(".json", ".all"),
                 "shard_digits": 5,
             },
         },

@@ -50,6 +50,20 @@ def test_given_more_shards_than_that_when_mapped_then_they_are_one_group(job_map
     assert branches["String_Reverse"]["shard_list_key"] not in keys
 
 
+def test_given_that_all_shards_are_to_do_when_mapped_then_no_list_is_written(job_map, make_run, store):
+    run = make_run([b"x\n"] * 12, lines_per_shard=2)
+    for index in range(6):
+        run.remove(run.record_key(f"String_Repeat/lines.txt_{index:05d}.json"))
+    store.put(run.objects)
+
+    branch = job_map.handler(run.job_map_event(bucket=store.bucket, group_above=1), None)["branches"]["String_Repeat"]
+
+    assert branch["shard_list_key"] == LIST.replace(".shards", ".all")
+    assert store.json(branch["manifest_key"]) == [{"index": 0, "shard": "", "offset": 0, "size": 6}]
+    keys = [entry["Key"] for entry in store.client.list_objects_v2(Bucket=store.bucket)["Contents"]]
+    assert not any(key.endswith((".all", ".shards")) for key in keys)
+
+
 def test_given_shards_with_six_digits_when_mapped_then_nothing_is_cut(job_map, make_run, store):
     run = make_run([b"x\n"] * 12, lines_per_shard=2, digits=6)
     for index in (0, 5):

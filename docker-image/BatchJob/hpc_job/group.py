@@ -1,9 +1,12 @@
-"""A child of an array job, which does one shard of a group: which one, a line of the group's list says."""
+"""A child of an array job, which does one shard of a group: which one, a line of the group's list says.
+
+A list of all shards is not written: its line n would be shard n.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +15,7 @@ from hpc_job.errors import InputError
 from hpc_job.object_reader import ObjectReader
 from hpc_job.shard_name import LEAST_DIGITS, MAX_SHARDS, MOST_DIGITS
 
+NO_LIST = ".all"  # how the key of a list that is not written ends
 MAX_CHILDREN = 10_000  # Source: https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html
 
 
@@ -28,10 +32,19 @@ class Member:
     file: str
 
     @property
+    def is_of_all(self) -> bool:
+        """True when the group is one of all shards, so that there is no list."""
+        return self.list_key.endswith(NO_LIST)
+
+    @property
     def span(self) -> range:
         """Positions of the line's digits in the list."""
         start = self.line * (self.digits + 1)
         return range(start, start + self.digits)
+
+    def shard(self, number: str) -> Shard:
+        """The shard of this number, which has all its digits."""
+        return Shard(index=int(number), name=f"{self.file}_{number}")
 
 
 def is_member(environment: Mapping[str, str]) -> bool:
@@ -51,8 +64,18 @@ def read_member(environment: Mapping[str, str]) -> Member:
     )
 
 
-def listed_shard(client: Any, bucket: str, member: Member) -> Shard:
-    """The member's shard, by one request for its line; raises JobError or InputError, also when no number is there."""
+def member_shard(connect: Callable[[], Any], bucket: str, member: Member) -> Shard:
+    """The member's shard; where there is a list by one request for its line, which `connect` makes the client for.
+
+    Raises JobError or InputError when the line cannot be read, or has no number.
+    """
+    if member.is_of_all:
+        return member.shard(f"{member.line:0{member.digits}d}")
+    return member.shard(listed_number(connect(), bucket, member))
+
+
+def listed_number(client: Any, bucket: str, member: Member) -> str:
+    """The digits in the member's line."""
     reader = ObjectReader(client, bucket, member.list_key, "list of shards", span=member.span)
     found = reader.read()
     if not re.fullmatch(rb"[0-9]{%d}" % member.digits, found):
@@ -60,5 +83,4 @@ def listed_shard(client: Any, bucket: str, member: Member) -> Shard:
             f"list of shards {reader.uri}: found {found!r} at byte {member.span.start} (line {member.line} from 0), "
             f"expected a number of {member.digits} digits; start a new run of this project"
         )
-    number = found.decode()
-    return Shard(index=int(number), name=f"{member.file}_{number}")
+    return found.decode()

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from hpc_job.environment import Job, read_job
 from hpc_job.errors import JobError, Terminated
-from hpc_job.group import is_member, listed_shard, read_member
+from hpc_job.group import is_member, member_shard, read_member
 from hpc_job.records import write_failure
 from hpc_job.s3 import s3_client
 
@@ -63,12 +63,12 @@ def run(work: Work, arguments: Sequence[str], environment: Mapping[str, str]) ->
 
 
 def identify(arguments: Sequence[str], environment: Mapping[str, str], connect: Callable[[], Any]) -> Job:
-    """Which job this is; for a child of an array job a list in S3 says which shard it does."""
+    """Which job this is; for a child of an array job a list in S3 may say which shard it does."""
     job = read_job(arguments, environment)
     if not is_member(environment):
         return job
     member = read_member(environment)
-    return replace(job, shard=listed_shard(connect(), job.output_bucket, member))
+    return replace(job, shard=member_shard(connect, job.output_bucket, member))
 
 
 def attempt(step: Callable[[], Outcome]) -> Outcome | Failure:
