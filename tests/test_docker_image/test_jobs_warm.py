@@ -110,7 +110,19 @@ def test_all_jobs_make_the_same_of_a_run(run, warm: WarmStarter, tmp_path: Path)
     cold, cold_objects = all_steps(lambda _: start_cold)
     assert [result.exit_code for result, _ in cold] == [0] * 9
     assert len(cold_objects) == 3 + 1 + 1 + 2 * (3 + 3 + 1 + 1)
-    assert all_steps(lambda job: forked(warm, job)) == (cold, cold_objects)
+    processes: dict[str, set[int]] = {}
+
+    def kept(job: str) -> Start:
+        def start(request: ProcessRequest) -> RunningProcess:
+            process = forked(warm, job)(request)
+            processes.setdefault(job, set()).add(process.pid)
+            return process
+
+        return start
+
+    for _ in range(2):
+        assert all_steps(kept) == (cold, cold_objects)
+    assert [len(pids) for pids in processes.values()] == [1] * 4, "all images say that they keep no state"
 
 
 SHARD = {"SHARD": "lines.txt_00000", "INDEX": "0"}

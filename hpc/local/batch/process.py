@@ -52,7 +52,10 @@ class ProcessRequest:
 
 
 class RunningProcess(Protocol):
-    """A process with a group of its own; the members are those of subprocess.Popen, and ProcessResult's `is_lost`."""
+    """A process with a group of its own; the members are those of subprocess.Popen, and two more.
+
+    `is_lost` is ProcessResult's. `is_kept` when it waits for another command, so that its group has to stay.
+    """
 
     @property
     def pid(self) -> int: ...
@@ -60,6 +63,8 @@ class RunningProcess(Protocol):
     def stdout(self) -> IO[bytes] | None: ...
     @property
     def is_lost(self) -> bool: ...
+    @property
+    def is_kept(self) -> bool: ...
     def poll(self) -> int | None: ...
     def wait(self, timeout: float | None = None) -> int: ...
     def __enter__(self) -> Self: ...
@@ -70,6 +75,7 @@ class RunningProcess(Protocol):
 
 class _ColdProcess(subprocess.Popen[bytes]):
     is_lost = False
+    is_kept = False
 
 
 def start_cold(request: ProcessRequest) -> RunningProcess:
@@ -120,7 +126,8 @@ def run_process(
                 on_tick()
                 watch.end_if_due()
         finally:
-            _signal_group(process, signal.SIGKILL)
+            if not process.is_kept:
+                _signal_group(process, signal.SIGKILL)
             exit_code = process.wait()
         output.drain()
         exit_code = exit_code if exit_code >= 0 else 128 - exit_code

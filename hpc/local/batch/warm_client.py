@@ -8,14 +8,14 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from hpc.local.batch import warm_server
 from hpc.local.batch.process import ProcessRequest
-from hpc.local.batch.warm_server import ENDED, JOB_ID, JOB_ID_ROOM, LENGTH, REPORT
+from hpc.local.batch.warm_server import ENDED, JOB_ID, JOB_ID_ROOM, KEPT, LENGTH, REPORT, send
 
 #: Imports take half a second, on a busy machine a few; a fork takes milliseconds. Beyond it the server hangs.
 _START_TIMEOUT_S = 60.0
@@ -88,7 +88,7 @@ class WarmServer:
         }
         output, output_end = os.pipe()
         reports, reports_end = os.pipe()
-        process = WarmProcess(output, reports)
+        process = WarmProcess(output, reports, self._release)
         try:
             try:
                 self._send(json.dumps(message).encode(), [output_end, reports_end])
@@ -117,11 +117,15 @@ class WarmServer:
             self._process.kill()
             self._process.wait()
 
-    def _send(self, text: bytes, descriptors: Sequence[int]) -> None:
+    def _send(self, text: bytes, descriptors: Sequence[int] = ()) -> None:
         with self._lock:
             self._control.settimeout(_FORK_TIMEOUT_S)
-            socket.send_fds(self._control, [LENGTH.pack(len(text))], descriptors)
-            self._control.sendall(text)
+            send(self._control, text, descriptors)
+
+    def _release(self, pid: int) -> None:
+        """Gives a process that was kept to the image's next job; nobody signals or waits for it any more."""
+        with contextlib.suppress(OSError):  # the server is gone, and the process with it
+            self._send(str(pid).encode())
 
     def _first_message(self) -> dict[str, Any]:
         self._control.settimeout(_START_TIMEOUT_S)
@@ -140,12 +144,15 @@ class WarmServer:
 class WarmProcess:
     """A forked process, with what `run_process` needs of subprocess.Popen.
 
-    `is_lost` when its server ended before it: how it ended cannot be known.
+    `is_lost` when its server ended before it: how it ended cannot be known. `is_kept` when its job has ended and the
+    process is kept for another one, which it gets when this object is closed.
     """
 
-    def __init__(self, output: int, reports: int) -> None:
+    def __init__(self, output: int, reports: int, release: Callable[[int], None]) -> None:
         self.stdout: IO[bytes] | None = os.fdopen(output, "rb", buffering=0)
         self.is_lost = False
+        self.is_kept = False
+        self._release = release
         self._reports = os.fdopen(reports, "rb", buffering=0)
         self._pid: int | None = None
         self._exit_code: int | None = None
@@ -182,10 +189,13 @@ class WarmProcess:
                 raise subprocess.TimeoutExpired("warm process", timeout or 0)
             self.is_lost = not report
             # A process does not outlive its server: the kernel kills it, or the caller its group.
-            self._exit_code = REPORT.unpack(report)[1] if report else -signal.SIGKILL
+            kind, self._exit_code = REPORT.unpack(report) if report else (ENDED, -signal.SIGKILL)
+            self.is_kept = kind == KEPT
         return self._exit_code
 
     def close(self) -> None:
+        if self.is_kept and not self._reports.closed:
+            self._release(self.pid)
         self._reports.close()
         if self.stdout is not None:
             self.stdout.close()

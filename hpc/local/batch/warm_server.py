@@ -1,4 +1,4 @@
-"""Imports what a job imports, once, and forks a process for each job.
+"""Imports what a job imports, once, and forks a process for each job, or for many of an image that keeps no state.
 
 `warm_client` starts `python warm_server.py <socket> <module> <seconds>` with the interpreter and the variables of the
 job that came first, without its keys. Each process does what `python -m <module>` does from its first import on. Only
@@ -24,14 +24,19 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 #: What a job's process and its server tell of it: started with this process id, ended with this exit code (of
-#: subprocess's kind: negative for a signal).
+#: subprocess's kind: negative for a signal); or ended with it while the process is kept for the image's next job.
 REPORT = struct.Struct("!ci")
-STARTED, ENDED = b"s", b"e"
+STARTED, ENDED, KEPT = b"s", b"e", b"k"
+#: What an image says in its package of itself: a job of it leaves nothing in its process that another one would see.
+KEEPS_NO_STATE = "KEEPS_NO_STATE"
+#: Then the process ends as others do, and whatever has gathered in it.
+JOBS_OF_A_PROCESS = 200
 LENGTH = struct.Struct("!I")
 #: The variable that a job's strays are found by (see `strays`), and the room for its value in the memory that
 #: /proc/<pid>/environ shows.
@@ -50,15 +55,15 @@ def main(control: socket.socket, module: str, idle_s: float) -> None:
     try:
         read = import_dependencies(module)
     except BaseException as error:  # noqa: BLE001 (whatever the imports raise: the cold command will tell it)
-        _send(control, {"refused": f"its imports fail: {type(error).__name__}: {error}"})
+        _tell(control, {"refused": f"its imports fail: {type(error).__name__}: {error}"})
         return
     if refusal := _refusal(read):
-        _send(control, {"refused": refusal})
+        _tell(control, {"refused": refusal})
         return
     gc.collect()
     gc.disable()
     gc.freeze()  # a collection in a fork would touch, and so copy, every page with an object
-    _send(control, {"read": read, "files": _imported_files()})
+    _tell(control, {"read": read, "files": _imported_files()})
     server.serve()
 
 
@@ -81,18 +86,22 @@ def import_dependencies(module: str) -> dict[str, str | None]:
 
 
 class _Server:
-    """The jobs that run, each with its pipe for reports."""
+    """The processes of jobs: those that have one, each with its pipe for reports, and those kept for the next one."""
 
     def __init__(self, control: socket.socket, module: str, idle_s: float) -> None:
         self._control = control
         self._module = module
         self._idle_s = idle_s
-        self._jobs: dict[int, int] = {}
+        self._reports: dict[int, int] = {}
+        self._processes: dict[int, socket.socket | None] = {}
+        self._kept: list[int] = []
+        self._keeps_processes = False
         self._shown_job_id = _ShownVariable(JOB_ID, JOB_ID_ROOM)
         self._libc = ctypes.CDLL(None)
         self._pid = os.getpid()
 
     def serve(self) -> None:
+        self._keeps_processes = getattr(sys.modules.get(self._module), KEEPS_NO_STATE, False) is True
         wakeup, self._wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         os.set_blocking(self._wakeup, False)
@@ -100,7 +109,7 @@ class _Server:
         signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         try:
             while True:
-                timeout = None if self._jobs else self._idle_s
+                timeout = None if self._reports else self._idle_s
                 sources: list[Any] = [self._control, wakeup]
                 ready, _, _ = select.select(sources, [], [], timeout)
                 if not ready:
@@ -108,91 +117,201 @@ class _Server:
                 if wakeup in ready:
                     os.read(wakeup, 4096)
                     self._report_ended()
-                if self._control in ready and not self._fork():
+                if self._control in ready and not self._take_message():
                     return
         finally:
-            for pid in self._jobs:
+            for pid in self._processes:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
 
     def _report_ended(self) -> None:
-        while self._jobs:
+        while self._processes:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            if (reports := self._jobs.pop(pid, None)) is not None:
+            if requests := self._processes.pop(pid, None):
+                requests.close()
+            if pid in self._kept:
+                self._kept.remove(pid)
+            if (reports := self._reports.pop(pid, None)) is not None:
                 _report(reports, ENDED, os.waitstatus_to_exitcode(status))
                 os.close(reports)
 
-    def _fork(self) -> bool:
-        """Takes one request and forks its process; False when the platform is gone."""
-        header, descriptors, _, _ = socket.recv_fds(self._control, LENGTH.size, 2)
-        if not header:
+    def _take_message(self) -> bool:
+        """A job with its descriptors, or the id of a kept process that may get another job.
+
+        False when the platform is gone.
+        """
+        message = _received(self._control)
+        if message is None:
             return False
-        [length] = LENGTH.unpack(header)
-        request = json.loads(self._control.recv(length, socket.MSG_WAITALL))
-        output, reports = descriptors
-        try:
-            pid = os.fork()
-        except OSError:  # no memory, or too many processes: this job has to find another way
-            os.close(output)
-            _report(reports, ENDED, _SETUP_FAILED)
-            os.close(reports)
-            return True
-        if pid == 0:
-            _Child(self._module, request, output, reports).run(self._before_job)
-        os.close(output)
-        self._jobs[pid] = reports
+        payload, descriptors = message
+        if descriptors:
+            self._start(payload, *descriptors)
+        elif (pid := int(payload)) in self._processes:
+            os.close(self._reports.pop(pid))
+            self._kept.append(pid)
         return True
 
-    def _before_job(self, request: dict[str, Any]) -> None:
-        """What only a fork needs: signals back as they were, an end with its server, a name that it is found by."""
+    def _start(self, payload: bytes, output: int, reports: int) -> None:
+        """Has a job done by a process that was kept, or by a new one."""
+        pid = self._handed_on(payload, output, reports) or self._forked(payload, output, reports)
+        os.close(output)
+        if pid is None:  # this job has to find another way
+            _report(reports, ENDED, _SETUP_FAILED)
+            os.close(reports)
+        else:
+            self._reports[pid] = reports
+
+    def _handed_on(self, payload: bytes, output: int, reports: int) -> int | None:
+        while self._kept:
+            pid = self._kept.pop()
+            with contextlib.suppress(OSError):  # it was killed a moment ago
+                send(cast(socket.socket, self._processes[pid]), payload, [output, reports])
+                return pid
+        return None
+
+    def _forked(self, payload: bytes, output: int, reports: int) -> int | None:
+        """None without memory, or with too many processes."""
+        ours, theirs = socket.socketpair() if self._keeps_processes else (None, None)
+        try:
+            pid = os.fork()
+        except OSError:
+            pid = -1
+        if pid == 0:
+            _Process(self._module, theirs, self._shown_job_id).run(self._become_own, payload, output, reports)
+        if theirs:
+            theirs.close()
+        if pid < 0:
+            if ours:
+                ours.close()
+            return None
+        self._processes[pid] = ours
+        return pid
+
+    def _become_own(self) -> None:
+        """What only a fork needs: signals back as they were, an end with its server."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
         if sys.platform == "linux":  # elsewhere the server's own end has to do
             self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != self._pid:  # it died before it could be asked for
                 os._exit(128 + signal.SIGKILL)
-        self._shown_job_id.set(request["environment"].get(JOB_ID, ""))
 
 
-class _Child:
-    """A process that becomes the job's; never returns from `run`."""
+class _Process:
+    """A process that becomes a job's, and then perhaps the next one's; never returns from `run`.
 
-    def __init__(self, module: str, request: dict[str, Any], output: int, reports: int) -> None:
+    `requests` brings further jobs; None for one job only.
+    """
+
+    def __init__(self, module: str, requests: socket.socket | None, shown_job_id: "_ShownVariable") -> None:
         self._module = module
-        self._request = request
-        self._output = output
-        self._reports = reports
+        self._requests = requests
+        self._shown_job_id = shown_job_id
 
-    def run(self, prepare: Any) -> NoReturn:
+    def run(self, prepare: Any, payload: bytes, output: int, reports: int) -> NoReturn:
         status = _SETUP_FAILED
         try:
-            self._become(prepare)
-            status = run_as_main(self._module)
+            prepare()
+            kept = {output, reports} | ({self._requests.fileno()} if self._requests else set())
+            for descriptor in _open_descriptors():
+                if descriptor > 2 and descriptor not in kept:
+                    with contextlib.suppress(OSError):  # the one that listed them
+                        os.close(descriptor)
+            status = self._do_jobs(payload, output, reports)
         except BaseException:  # noqa: BLE001 (nothing may return into the server's loop)
             traceback.print_exc()
         finally:
             os._exit(status)
 
-    def _become(self, prepare: Any) -> None:
-        os.setsid()
-        os.dup2(self._output, 1)
-        os.dup2(self._output, 2)
-        reports = os.dup2(self._reports, 3, inheritable=False)
-        os.closerange(4, max(self._output, self._reports, *_open_descriptors()) + 1)
-        prepare(self._request)
-        os.chdir(self._request["folder"])
+    def _do_jobs(self, payload: bytes, output: int, reports: int) -> int:
+        """The exit code of the last one."""
+        before = _Surroundings()
+        for _ in range(JOBS_OF_A_PROCESS - 1):
+            self._become(json.loads(payload), output, reports)
+            status = _called(lambda: runpy._run_module_as_main(self._module))  # type: ignore[attr-defined]
+            if self._requests is None or status != 0 or not before.are_left_tidy():
+                return finished(status)
+            before.restore()
+            self._shown_job_id.set("")
+            _report(reports, KEPT, status)
+            os.close(reports)
+            message = _received(self._requests)
+            if message is None:  # the server is gone
+                return 0
+            payload, (output, reports) = message
+        self._become(json.loads(payload), output, reports)
+        return run_as_main(self._module)
+
+    def _become(self, request: dict[str, Any], output: int, reports: int) -> None:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        self._shown_job_id.set(request["environment"].get(JOB_ID, ""))
+        os.chdir(request["folder"])
         os.environ.clear()
-        os.environ.update(self._request["environment"])
-        command = self._request["command"]
+        os.environ.update(request["environment"])
+        command = request["command"]
         sys.orig_argv = list(command)
         sys.argv = command[1:2] + command[3:]
         sys.path.insert(0, os.getcwd())  # noqa: PTH109 (as the interpreter does for -m)
         sys.modules["__main__"] = _new_main()
         gc.enable()
         _report(reports, STARTED, os.getpid())
-        os.close(reports)
+        if self._requests is None:
+            os.close(reports)
+        else:
+            os.set_inheritable(reports, False)
+
+
+class _Surroundings:
+    """What a process had before its first job, and has again before the next."""
+
+    def __init__(self) -> None:
+        self._path = list(sys.path)
+        self._streams = (sys.stdin, sys.stdout, sys.stderr)
+        self._handlers = [(number, signal.getsignal(number)) for number in signal.valid_signals()]
+        weakref.finalize(self, int).detach()  # the first one of a process registers an exit handler for all others
+        self._exit_handlers = atexit._ncallbacks()
+        self._umask = os.umask(0)
+        os.umask(self._umask)
+
+    def are_left_tidy(self) -> bool:
+        """Whether a job has left nothing that would go on beside the next one, or be lost when the process goes on."""
+        return (
+            threading.active_count() == 1
+            and _has_no_children()
+            and atexit._ncallbacks() == self._exit_handlers
+            and self._streams == (sys.stdin, sys.stdout, sys.stderr)
+            and all(stream is None or not stream.closed for stream in self._streams)
+            and _flushed(sys.stdout, is_told=False)
+            and _flushed(sys.stderr, is_told=False)
+        )
+
+    def restore(self) -> None:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        os.chdir("/")
+        os.umask(self._umask)
+        os.environ.clear()
+        sys.path[:] = self._path
+        for number, handler in self._handlers:
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+        if "tempfile" in sys.modules:
+            sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]  # it is TMPDIR's, once it was asked
+
+
+def _has_no_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _new_main() -> types.ModuleType:
@@ -205,17 +324,23 @@ def _new_main() -> types.ModuleType:
 
 
 def run_as_main(module: str) -> int:
-    """Does what `python -m <module>` does from here to its end; returns the exit code.
+    """Does what `python -m <module>` does from here to its end; returns the exit code."""
+    return finished(_called(lambda: runpy._run_module_as_main(module)))  # type: ignore[attr-defined]
+
+
+def finished(status: int | None) -> int:
+    """Does what the interpreter does when a module has ended so (see `_called`); returns the exit code.
 
     Like multiprocessing's forks it ends without taking the interpreter apart: threads have been waited for, exit
     handlers have run and the streams are flushed, so that nothing of the job is left to do.
     """
-    status = _called(lambda: runpy._run_module_as_main(module))  # type: ignore[attr-defined]
     interrupted = status is None
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     if not (_flushed(sys.stdout) and _flushed(sys.stderr, is_told=False)):
         status = _FLUSH_FAILED
+    for first in (sys.__stdout__, sys.__stderr__):  # a job may have put others in their places
+        _flushed(first, is_told=False)
     if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
@@ -336,9 +461,26 @@ def _report(descriptor: int, kind: bytes, number: int) -> None:
         os.write(descriptor, REPORT.pack(kind, number))
 
 
-def _send(control: socket.socket, message: dict[str, Any]) -> None:
-    text = json.dumps(message).encode()
-    control.sendall(LENGTH.pack(len(text)) + text)
+def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+    send(control, json.dumps(message).encode())
+
+
+def send(receiver: socket.socket, payload: bytes, descriptors: Sequence[int] = ()) -> None:
+    """Sends a message that `_received` takes."""
+    if descriptors:
+        socket.send_fds(receiver, [LENGTH.pack(len(payload))], descriptors)
+        receiver.sendall(payload)
+    else:
+        receiver.sendall(LENGTH.pack(len(payload)) + payload)
+
+
+def _received(sender: socket.socket) -> tuple[bytes, list[int]] | None:
+    """A message and its descriptors; None when the sender has closed its end."""
+    header, descriptors, _, _ = socket.recv_fds(sender, LENGTH.size, 2)
+    if not header:
+        return None
+    [length] = LENGTH.unpack(header)
+    return sender.recv(length, socket.MSG_WAITALL), descriptors
 
 
 if __name__ == "__main__":
