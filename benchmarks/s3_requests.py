@@ -18,8 +18,10 @@ KEYS_PER_LIST = 1_000
 SHARDS_LISTED_TOGETHER = 10_000
 # Source: hpc_job/object_writer.py: a large object begins with the first of these parts and takes larger ones later.
 PARTS = ((2_000, 16 * MIB), (2_000, 32 * MIB), (2_000, 64 * MIB), (4_000, 128 * MIB))
-# Source: string_merge/plan.py: outputs from this size on are copied by S3, in parts of at most the other one.
-LEAST_PART_BYTES, LARGEST_LEAST_BYTES, LARGEST_COPY_BYTES = 5 * MIB, 64 * MIB, GIB
+# Source: hpc_job/object_reader.py: a large object is read in pieces.
+READ_PIECE_BYTES = 64 * MIB
+# Source: string_merge/plan.py: outputs from this size on are copied by S3, in parts of 64 MiB, or larger ones.
+LEAST_PART_BYTES, LARGEST_LEAST_BYTES, COPIED_PIECE_BYTES, LARGEST_PIECE_BYTES = 5 * MIB, 64 * MIB, 64 * MIB, 5 * GIB
 MAX_PARTS = 10_000
 LARGEST_WRITTEN_BYTES = sum(parts * size for parts, size in PARTS)
 # Records hold so many bytes of each shard, by the keys of a file with a short name.
@@ -51,7 +53,8 @@ class Work:
 def split(work: Work) -> Requests:
     """Reads the input once and looks at it again; writes shards, their list, its record."""
     record = writes(work.shards * SPLIT_RECORD_BYTES)
-    return Requests(puts=work.shards * writes(work.shard_bytes) + LIST_OF_SHARDS + record, gets=2)
+    input_bytes = work.shards * work.shard_bytes
+    return Requests(puts=work.shards * writes(work.shard_bytes) + LIST_OF_SHARDS + record, gets=reads(input_bytes) + 1)
 
 
 def job_map(work: Work) -> Requests:
@@ -68,7 +71,7 @@ def shard_job(state: str) -> Callable[[Work], Requests]:
 
     def requests(work: Work) -> Requests:
         output = writes(OUTPUT_SIZES[state] * work.shard_bytes)
-        return Requests(puts=(output + RECORD) * work.shards, gets=work.shards)
+        return Requests(puts=(output + RECORD) * work.shards, gets=reads(work.shard_bytes) * work.shards)
 
     return requests
 
@@ -116,6 +119,11 @@ def writes(size: int) -> int:
     return parts + begin_and_complete
 
 
+def reads(size: int) -> int:
+    """How many requests read an object."""
+    return max(1, ceil(size / READ_PIECE_BYTES))
+
+
 def are_copied(outputs: int, output_bytes: int) -> bool:
     """Whether a merge of outputs of one size has S3 copy them."""
     least = min(max(LEAST_PART_BYTES, ceil(outputs * output_bytes / (MAX_PARTS - 1))), LARGEST_LEAST_BYTES)
@@ -126,8 +134,14 @@ def merged_writes(outputs: int, output_bytes: int) -> int:
     """How many requests write the merged object."""
     if are_copied(outputs, output_bytes):
         begin_and_complete = 2
-        return outputs * ceil(output_bytes / LARGEST_COPY_BYTES) + begin_and_complete
+        return copied_parts(outputs, output_bytes) + begin_and_complete
     return writes(outputs * output_bytes)
+
+
+def copied_parts(outputs: int, output_bytes: int) -> int:
+    """How many parts outputs of one size become when S3 copies them."""
+    largest = min(max(COPIED_PIECE_BYTES, 2 * ceil(outputs * output_bytes / (MAX_PARTS - 1))), LARGEST_PIECE_BYTES)
+    return outputs * ceil(output_bytes / largest)
 
 
 def is_too_large(shards: int, shard_bytes: int) -> bool:
@@ -135,7 +149,7 @@ def is_too_large(shards: int, shard_bytes: int) -> bool:
     for size in OUTPUT_SIZES.values():
         output_bytes = size * shard_bytes
         if are_copied(shards, output_bytes):
-            if shards * ceil(output_bytes / LARGEST_COPY_BYTES) > MAX_PARTS:
+            if copied_parts(shards, output_bytes) > MAX_PARTS:
                 return True
         elif shards * output_bytes > LARGEST_WRITTEN_BYTES:
             return True

@@ -67,7 +67,7 @@ def test_a_function_that_is_not_called_takes_no_time():
 
 @pytest.mark.parametrize(
     ("shards", "shard_bytes", "breaks"),
-    [(100, 1 * GIB, False), (100, 10 * GIB, False), (1_000, 10 * GIB, True), (100_000, 4 * MIB, True)],
+    [(100, 1 * GIB, False), (100, 10 * GIB, False), (10_000, 10 * GIB, True), (100_000, 4 * MIB, True)],
     ids=["copied", "copied in more parts", "too many copies", "too much to write"],
 )
 def test_a_merged_object_that_s3_does_not_take_is_told(shards, shard_bytes, breaks):

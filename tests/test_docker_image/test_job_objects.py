@@ -57,18 +57,36 @@ def test_a_lost_connection_is_taken_up_where_it_broke(s3, monkeypatch: pytest.Mo
     monkeypatch.setattr(hpc_job.object_reader, "RESUME_AFTER_S", (0, 0))
     client, stub = s3
     answer(stub, Flaky(b"abcd"), 9)
-    answer(stub, Flaky(b""), 5, IfMatch='"v1"', Range="bytes=4-")
-    answer(stub, Flaky(b"efg"), 5, IfMatch='"v1"', Range="bytes=4-")
-    answer(stub, io.BytesIO(b"hi"), 2, IfMatch='"v1"', Range="bytes=7-")
+    answer(stub, Flaky(b""), 5, IfMatch='"v1"', Range="bytes=4-8")
+    answer(stub, Flaky(b"efg"), 5, IfMatch='"v1"', Range="bytes=4-8")
+    answer(stub, io.BytesIO(b"hi"), 2, IfMatch='"v1"', Range="bytes=7-8")
     assert b"".join(ObjectReader(client, "b", "k", "input").chunks(3)) == b"abcdefghi"
     stub.assert_no_pending_responses()
+
+
+def test_a_large_object_is_read_in_pieces(s3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hpc_job.object_reader, "PIECE_BYTES", 4)
+    monkeypatch.setattr(hpc_job.object_reader, "RESUME_AFTER_S", (0,))
+    client, stub = s3
+    answer(stub, io.BytesIO(b"abcdefghij"), 10)
+    answer(stub, Flaky(b"gh"), 4, IfMatch='"v1"', Range="bytes=6-9")
+    answer(stub, io.BytesIO(b"ij"), 2, IfMatch='"v1"', Range="bytes=8-9")
+    assert b"".join(ObjectReader(client, "b", "k", "input").chunks(3)) == b"abcdefghij"
+    stub.assert_no_pending_responses()
+    answer(stub, io.BytesIO(b"cdefgh"), 6, Range="bytes=2-7")
+    answer(stub, io.BytesIO(b"gh"), 2, IfMatch='"v1"', Range="bytes=6-7")
+    assert b"".join(ObjectReader(client, "b", "k", "input", span=range(2, 8)).chunks(4)) == b"cdefgh"
+    answer(stub, io.BytesIO(b"abcdefghij"), 10)
+    answer(stub, io.BytesIO(b"e"), 4, IfMatch='"v1"', Range="bytes=4-7")
+    with pytest.raises(JobError, match="found 5 bytes, expected 10"):
+        list(ObjectReader(client, "b", "k", "input").chunks(4))
 
 
 def test_a_connection_that_stays_lost_is_worth_another_try(s3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hpc_job.object_reader, "RESUME_AFTER_S", (0,))
     client, stub = s3
     answer(stub, Flaky(b"abcd"), 9)
-    answer(stub, Flaky(b""), 5, IfMatch='"v1"', Range="bytes=4-")
+    answer(stub, Flaky(b""), 5, IfMatch='"v1"', Range="bytes=4-8")
     with pytest.raises(JobError, match=r"^input s3://b/k: connection lost at byte 4: ") as lost:
         ObjectReader(client, "b", "k", "input").read()
     assert lost.value.exit_code == 1

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from string_merge.plan import (
     JOINED_PART_BYTES,
-    LARGEST_COPY_BYTES,
     LARGEST_LEAST_BYTES,
     Part,
+    largest_copy_bytes,
     least_part_bytes,
     plan_parts,
 )
@@ -68,11 +68,11 @@ def joined(first: int, last: int, stop: int) -> Part:
             id="a long run in parts",
         ),
         pytest.param(
-            [2 * GIB + 1],
+            [128 * MIB + 1],
             [
-                copied(0, 0, (2 * GIB + 1) // 3),
-                copied(0, (2 * GIB + 1) // 3, 2 * (2 * GIB + 1) // 3),
-                copied(0, 2 * (2 * GIB + 1) // 3, 2 * GIB + 1),
+                copied(0, 0, (128 * MIB + 1) // 3),
+                copied(0, (128 * MIB + 1) // 3, 2 * (128 * MIB + 1) // 3),
+                copied(0, 2 * (128 * MIB + 1) // 3, 128 * MIB + 1),
             ],
             id="a large one in pieces",
         ),
@@ -97,7 +97,7 @@ def assert_is_a_plan(sizes: list[int]) -> list[Part]:
         lengths.append(sum(len(span) for _, span in pieces))
         if part.copied:
             assert len(pieces) == 1
-            assert lengths[-1] <= LARGEST_COPY_BYTES <= S3_LARGEST_PART_BYTES
+            assert lengths[-1] <= largest_copy_bytes(sum(sizes)) <= S3_LARGEST_PART_BYTES
         else:
             assert all(span.start == 0 for _, span in pieces)
             assert lengths[-1] < max(JOINED_PART_BYTES + least, 2 * least) <= 2 * LARGEST_LEAST_BYTES
@@ -132,3 +132,8 @@ def test_the_least_part_grows_with_the_total_up_to_what_memory_can_hold() -> Non
     assert least_part_bytes(0) == least_part_bytes(48 * GIB) == S3_LEAST_PART_BYTES
     assert least_part_bytes(100 * GIB) == -(-100 * GIB // 9_999)
     assert least_part_bytes(5 * TIB) == LARGEST_LEAST_BYTES
+
+
+def test_pieces_of_a_copy_grow_with_the_total() -> None:
+    assert largest_copy_bytes(0) == largest_copy_bytes(312 * GIB) == 64 * MIB
+    assert largest_copy_bytes(5 * TIB) == 2 * -(-5 * TIB // 9_999)

@@ -15,6 +15,8 @@ from hpc_job.text import CHUNK_BYTES
 
 # Seconds before each try to go on reading after a lost connection; a try that brings data starts from the first again.
 RESUME_AFTER_S = (0.5, 1, 2, 4, 8, 16, 32)
+# A large object is asked for in pieces: a server that reads ahead of a slow reader may hold a gigabyte of one answer.
+PIECE_BYTES = 64 * 1024 * 1024
 
 
 class ObjectReader:
@@ -44,12 +46,13 @@ class ObjectReader:
         self.etag: str = response["ETag"]
         self.bytes: int = response["ContentLength"]
         self._body = response["Body"]
+        self._piece_end = min(PIECE_BYTES, self.bytes)
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
         """What was opened, once, in chunks of at most `chunk_bytes`.
 
-        A lost connection is taken up again where it broke, only on the same version. Raises JobError when it was
-        changed in the meantime, or when it cannot be reached any more.
+        A lost connection is taken up again where it broke, and the next piece where the last one ended, only on the
+        same version. Raises JobError when it was changed in the meantime, or when it cannot be reached any more.
         """
         position = 0
         tries = 0
@@ -59,13 +62,16 @@ class ObjectReader:
                     position += len(chunk)
                     tries = 0
                     yield chunk
-                break
+                    if position >= self._piece_end:
+                        break
+                if position < self._piece_end:  # it ended without an error
+                    break
             except (HTTPClientError, IncompleteReadError) as error:
                 if tries == len(RESUME_AFTER_S):
                     raise JobError(f"{self.name} {self.uri}: connection lost at byte {position}: {error}") from error
                 time.sleep(RESUME_AFTER_S[tries])
                 tries += 1
-                self._reopen(position)
+            self._open_next(position)
         self._body.close()
         if position != self.bytes:
             raise JobError(f"{self.name} {self.uri}: found {position} bytes, expected {self.bytes}")
@@ -79,13 +85,14 @@ class ObjectReader:
         with reading(self._bucket, self._key, self.name):
             self._client.head_object(Bucket=self._bucket, Key=self._key, IfMatch=self.etag)
 
-    def _reopen(self, position: int) -> None:
+    def _open_next(self, position: int) -> None:
+        """Goes on from a position, to the end of the next piece."""
         self._body.close()
         if position == self.bytes:
             return
-        rest = (
-            f"bytes={position}-" if self._span is None else f"bytes={self._span.start + position}-{self._span.stop - 1}"
-        )
+        self._piece_end = min(position + PIECE_BYTES, self.bytes)
+        start = self._span.start if self._span else 0
+        rest = f"bytes={start + position}-{start + self._piece_end - 1}"
         with reading(self._bucket, self._key, self.name):
             response = self._client.get_object(Bucket=self._bucket, Key=self._key, IfMatch=self.etag, Range=rest)
         self._body = response["Body"]

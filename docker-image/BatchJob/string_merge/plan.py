@@ -12,8 +12,11 @@ MIB = 1024 * 1024
 # What is read is held in memory until it is sent: such a part has less than the larger of 21 MiB and twice the least.
 JOINED_PART_BYTES = 16 * MIB
 LARGEST_LEAST_BYTES = 64 * MIB
-# S3 copies up to 5 GiB in a part; a piece of this size takes seconds, far less than the client waits for an answer.
-LARGEST_COPY_BYTES = 1024 * MIB
+# S3 copies up to 5 GiB in a part, but answers when it has: several of them at once must take far less than the minute
+# that the client waits, also on a laptop, which copies 50 MB/s. Beyond 313 GiB in all, pieces have to be larger.
+# Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
+COPIED_PIECE_BYTES = 64 * MIB
+LARGEST_PIECE_BYTES = 5 * 1024 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def plan_parts(sizes: Sequence[int]) -> list[Part]:
     Each part but the last has what S3 asks for at least. A run of outputs that is too small for a part takes what it
     lacks from the output after it. There are at most 10,000 parts when the outputs together have 624 GiB or less.
     """
-    least = least_part_bytes(sum(sizes))
+    least, largest = least_part_bytes(sum(sizes)), largest_copy_bytes(sum(sizes))
     parts: list[Part] = []
     first, held = 0, 0  # the run of outputs that wait to be joined: where it begins, and its bytes
     for index, size in enumerate(sizes):
@@ -62,7 +65,7 @@ def plan_parts(sizes: Sequence[int]) -> list[Part]:
                 taken = size
             parts.append(Part(first, 0, index, taken, copied=False))
         held = 0
-        parts += copies(index, taken, size)
+        parts += copies(index, taken, size, largest=largest)
     if held:
         parts.append(Part(first, 0, len(sizes) - 1, sizes[-1], copied=False))
     return parts
@@ -73,9 +76,14 @@ def least_part_bytes(total: int) -> int:
     return min(max(LEAST_PART_BYTES, -(-total // (MAX_PARTS - 1))), LARGEST_LEAST_BYTES)
 
 
-def copies(index: int, start: int, stop: int) -> Iterator[Part]:
+def largest_copy_bytes(total: int) -> int:
+    """Bytes of a copied part at most; twice what a part must have, so that halves of an output are not too small."""
+    return min(max(COPIED_PIECE_BYTES, 2 * -(-total // (MAX_PARTS - 1))), LARGEST_PIECE_BYTES)
+
+
+def copies(index: int, start: int, stop: int, *, largest: int) -> Iterator[Part]:
     """These bytes of an output in parts of about equal size."""
-    number = -(-(stop - start) // LARGEST_COPY_BYTES)
+    number = -(-(stop - start) // largest)
     for part in range(number):
         begin, end = ((stop - start) * n // number for n in (part, part + 1))
         yield Part(index, start + begin, index, start + end, copied=True)
