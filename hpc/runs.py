@@ -13,10 +13,12 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
-from hpc.errors import WrongInput
-from hpc.local.configuration import INTERRUPTED
+from hpc.errors import NotFound, WrongInput
+from hpc.submission_keys import SubmissionKey, put_both
 from hpc.wording import quoted
 
+# The error of an execution that the laptop platform's own end interrupted: its run goes on when that is up again.
+INTERRUPTED = "HpcPlatform.Interrupted"
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 # What a run is whose execution ended without having written it down.
 _OUTCOMES = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "TIMED_OUT": "FAILED", "ABORTED": "CANCELLED"}
@@ -29,7 +31,8 @@ class Run:
     """A run's row; times are ISO 8601 in UTC, empty until they are known.
 
     `code` has an id of the code of each job. `redo` are the states that the newest execution makes anew, `made_since`
-    those that earlier ones did, each with the start of that execution: older records of them do not count.
+    those that earlier ones did, each with the start of that execution: older records of them do not count. `owner` is
+    the principal who submitted it; empty for an execution that a person started by hand.
     """
 
     run_id: str
@@ -50,6 +53,7 @@ class Run:
     made_since: Mapping[str, str] = field(default_factory=dict)
     resumes: int = 0
     resumed_at: str = ""
+    owner: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -62,6 +66,7 @@ class Run:
             "workflow": self.workflow,
             "project": self.project,
             "status": self.status,
+            "owner": self.owner or None,
             "created_at": self.created_at,
             "started_at": self.started_at or None,
             "stopped_at": self.stopped_at or None,
@@ -104,10 +109,10 @@ class Runs:
         self._table = connection.table(table_name)
 
     def get(self, run_id: str) -> Run:
-        """The run with its status as it is now; raises WrongInput when there is none of that id."""
+        """The run with its status as it is now; raises NotFound when there is none of that id."""
         run = self.find(run_id)
         if run is None:
-            raise WrongInput(f"RUN: found no run {quoted(run_id)}; expected one of those that this lists: hpc runs")
+            raise NotFound(f"RUN: found no run {quoted(run_id)}; expected one of those that this lists: hpc runs")
         return run
 
     def find(self, run_id: str) -> Run | None:
@@ -135,8 +140,11 @@ class Runs:
                 return sorted(found, key=lambda run: run.created_at)
             scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def create(self, run: Run) -> None:
-        """Writes the row of a new run; an id is never used twice."""
+    def create(self, run: Run, key: SubmissionKey | None = None) -> None:
+        """Writes the row of a new run, and with it that its submission's key is used; an id is never used twice.
+
+        Raises Conflict when the key was used before.
+        """
         item: dict[str, Any] = {
             "pk": f"RUN#{run.run_id}",
             "sk": "META",
@@ -152,7 +160,12 @@ class Runs:
         }
         if run.shards is not None:
             item["shards"] = run.shards
-        self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
+        if run.owner:
+            item["owner"] = run.owner
+        if key is None:
+            self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
+        else:
+            put_both(self._table, key, item)
 
     def restart(self, before: Run, after: Run) -> bool:
         """Writes that a run goes on in another execution; False when somebody moved its row since it was `before`."""
@@ -319,6 +332,7 @@ def _parse(item: Mapping[str, Any]) -> Run:
         made_since=dict(item.get("made_since", {})),
         resumes=int(item.get("resumes", 0)),
         resumed_at=item.get("resumed_at", ""),
+        owner=item.get("owner", ""),
     )
 
 

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
-from hpc import connection as connections
-from hpc.connection import connect, error_code, reporting_unreachable, to_laptop
+from hpc import connecting
+from hpc.connecting import connect, to_laptop
+from hpc.connection import error_code, reporting_unreachable
 from hpc.errors import PlatformUnreachable
 
 
@@ -15,7 +16,7 @@ def client_error(code):
 
 
 def test_without_a_platform_there_is_nothing_to_connect_to(monkeypatch):
-    monkeypatch.setattr(connections.platform, "running", lambda: None)
+    monkeypatch.setattr(connecting.platform, "running", lambda: None)
     with pytest.raises(PlatformUnreachable) as refusal:
         connect()
     assert str(refusal.value) == "No platform is running on this machine. Start it: hpc up"

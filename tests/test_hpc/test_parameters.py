@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpc import workflows
+from hpc import workflow_folders as folders
 from hpc.errors import WrongInput
 from hpc.parameters import convert, validate
 from hpc.workflows import Parameter
@@ -116,7 +116,7 @@ def test_text_gets_the_type_of_the_parameter_where_it_is_of_that_type(schema, te
 
 @given(st.text(max_size=80))
 def test_a_project_is_safe_in_keys_names_and_shells(text):
-    string_processing = workflows.load("string_processing")
+    string_processing = folders.load("string_processing")
     try:
         validate(string_processing, {**GOOD, "ProjectNo": text})
     except WrongInput:
