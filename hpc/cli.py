@@ -19,6 +19,7 @@ from rich.live import Live
 
 from hpc import display, file_submission, objects, parameters, stack, submission, workflow_folders
 from hpc import results as run_results
+from hpc.api_address import api_url
 from hpc.cancel import cancel as cancel_run
 from hpc.command_group import INTERRUPTED, HpcGroup, say
 from hpc.connecting import connect, to_aws, to_laptop
@@ -104,6 +105,8 @@ def env() -> None:
         "AWS_REGION": state.region,
         "AWS_DEFAULT_REGION": state.region,
     }
+    if url := api_url(to_laptop(state)):
+        values["HPC_API_URL"] = url
     # A token of another account's session would go with these keys.
     click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE")
     for name, value in values.items():
@@ -353,8 +356,9 @@ def _platform() -> platform.PlatformState:
 
 
 def _show_platform(as_json: bool) -> None:
-    state = asdict(_platform())
-    shown = {name: state[name] for name in ("pid", "endpoint_url", "web_url", "data_dir")}
+    state = _platform()
+    shown = {name: asdict(state)[name] for name in ("pid", "endpoint_url", "web_url", "data_dir")}
+    shown["api_url"] = api_url(to_laptop(state))
     if as_json:
         _print_json(shown)
     else:

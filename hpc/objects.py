@@ -86,6 +86,8 @@ def _why_not_readable(connection: Connection, bucket: str, key: str, error: Clie
             f"{uri}: access denied; expected an object that your credentials may read (without permission to list the "
             "bucket, S3 says the same of a missing one); check the name, or ask the bucket's owner"
         )
+    if error_code(error) == "400":
+        return f"{uri}: S3 refuses to look for it; expected an object that exists; check its name"
     if error_code(error) not in {"404", "NoSuchKey", "NoSuchBucket"}:
         raise error
     if not _bucket_exists(connection, bucket):

@@ -48,6 +48,13 @@ def validate(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def check_given(workflow: Workflow, given: Mapping[str, Any]) -> None:
+    """Judges some parameters, whatever the others will be; raises WrongParameters for those that are not allowed."""
+    refusals = [refusal for refusal in _refusals(workflow, given) if refusal.field in given]
+    if refusals:
+        raise WrongParameters(refusals)
+
+
 def _refusals(workflow: Workflow, values: Mapping[str, Any]) -> Iterator[Refusal]:
     known = {parameter.name for parameter in workflow.parameters}
     for name in sorted(values.keys() - known):

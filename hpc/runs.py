@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from hpc.wording import quoted
 
 # The error of an execution that the laptop platform's own end interrupted: its run goes on when that is up again.
 INTERRUPTED = "HpcPlatform.Interrupted"
+_ROWS_A_PAGE = 100
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 # What a run is whose execution ended without having written it down.
 _OUTCOMES = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "TIMED_OUT": "FAILED", "ABORTED": "CANCELLED"}
@@ -118,13 +119,36 @@ class Runs:
     def find(self, run_id: str) -> Run | None:
         """The run with its status as it is now, or None."""
         run = self._read(run_id)
-        return self._reconciled(run) if run else None
+        return self.reconciled(run) if run else None
 
     def recent(self, days: int) -> list[Run]:
         """The runs that were made today (UTC) and on the `days` - 1 days before, newest first."""
         today = datetime.now(UTC).date()
         found = [run for back in range(days) for run in self._of_day((today - timedelta(days=back)).isoformat())]
-        return sorted((self._reconciled(run) for run in found), key=lambda run: run.created_at, reverse=True)
+        return sorted((self.reconciled(run) for run in found), key=lambda run: run.created_at, reverse=True)
+
+    def newest(self, *, day: str | None = None, before: tuple[str, str] | None = None) -> Iterator[Run]:
+        """The rows of all runs, or of those made on a day, newest first; read as one goes on.
+
+        `before` is the id and the creation of a run: only what follows it. Rows of runs that go on may be old, see
+        `reconciled`.
+        """
+        made = Key("created_at").begins_with(day) if day else Key("created_at").gt(" ")
+        query: dict[str, Any] = {
+            "IndexName": "RunsByTime",
+            "KeyConditionExpression": Key("sk").eq("META") & made,
+            "ScanIndexForward": False,
+            "Limit": _ROWS_A_PAGE,
+        }
+        if before:
+            run_id, created_at = before
+            query["ExclusiveStartKey"] = {"pk": f"RUN#{run_id}", "sk": "META", "created_at": created_at}
+        while True:
+            page = self._table.query(**query)
+            yield from map(_parse, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def unfinished(self) -> list[Run]:
         """Every run whose row says that it goes on, oldest first; looks at the whole table."""
@@ -263,8 +287,11 @@ class Runs:
                 return found
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def _reconciled(self, run: Run) -> Run:
-        """Step Functions ends an execution after its last state, so a final one with an open row wrote nothing down."""
+    def reconciled(self, run: Run) -> Run:
+        """The run with its status as it is now.
+
+        Step Functions ends an execution after its last state, so a final one with an open row wrote nothing down.
+        """
         if run.is_final:
             return run
         execution = self.execution(run.execution_arn) if run.execution_arn else None

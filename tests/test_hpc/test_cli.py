@@ -221,6 +221,7 @@ class TestWithPlatform:
             "endpoint_url": platform_state.endpoint_url,
             "web_url": None,
             "data_dir": platform_state.data_dir,
+            "api_url": None,
         }
         assert "web_url: none yet" in hpc("show", "--platform").stdout
 
