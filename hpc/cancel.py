@@ -44,7 +44,8 @@ def cancel(
     meant = run.execution_arn if execution_arn is None else execution_arn
 
     def is_meant() -> bool:
-        return runs.get(run_id).execution_arn == meant
+        row = runs.row(run_id)
+        return row is not None and row.execution_arn == meant
 
     if run.execution_arn != meant:
         return run

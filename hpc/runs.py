@@ -118,7 +118,7 @@ class Runs:
 
     def find(self, run_id: str) -> Run | None:
         """The run with its status as it is now, or None."""
-        run = self._read(run_id)
+        run = self.row(run_id)
         return self.reconciled(run) if run else None
 
     def recent(self, days: int) -> list[Run]:
@@ -273,7 +273,8 @@ class Runs:
         given = {name: value for name, value in json.loads(execution["input"]).items() if name not in _NOT_PARAMETERS}
         return replace(run, parameters=given)
 
-    def _read(self, run_id: str) -> Run | None:
+    def row(self, run_id: str) -> Run | None:
+        """The run as its row says, or None."""
         item = self._table.get_item(Key={"pk": f"RUN#{run_id}", "sk": "META"}, ConsistentRead=True).get("Item")
         return _parse(item) if item else None
 
@@ -298,12 +299,12 @@ class Runs:
         if execution is not None and (execution["status"] not in _OUTCOMES or was_interrupted(execution)):
             return run
         # The row may have been written between the two looks, or the index may be late.
-        latest = self._read(run.run_id) or run
+        latest = self.row(run.run_id) or run
         if latest.is_final or (execution is None and _is_fresh(latest)):
             return latest
         status, reasons, stopped_at = _outcome(execution)
         self.finish(run.run_id, status, reasons, stopped_at=stopped_at)
-        return self._read(run.run_id) or latest
+        return self.row(run.run_id) or latest
 
 
 _NOT_PARAMETERS = frozenset({"run_id", "input_etag", "job_definitions", "split_done", "redo", "made_since", "resumes"})

@@ -28,6 +28,7 @@ from hpc.stack import describe
 from hpc.submission import new_run_id
 
 REGION = "us-east-1"
+ATTRIBUTES = ("pk", "sk", "day", "status", "created_at")
 JOBS = ("string_split", "string_repeat", "string_reverse", "string_merge")
 
 
@@ -148,7 +149,7 @@ def stack(connection):
         TableName=table,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "day", "status")],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ATTRIBUTES],
         GlobalSecondaryIndexes=[
             {
                 "IndexName": "RunsByDay",
@@ -157,7 +158,15 @@ def stack(connection):
                     {"AttributeName": "status", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "ALL"},
-            }
+            },
+            {
+                "IndexName": "RunsByTime",
+                "KeySchema": [
+                    {"AttributeName": "sk", "KeyType": "HASH"},
+                    {"AttributeName": "created_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            },
         ],
     )
     states = {"Is_Short": {"Type": "Wait", "Seconds": 3600, "End": True}}
