@@ -42,7 +42,9 @@ class Connection:
     def client(self, service: str) -> Any:
         """A client of `service` (`s3`, `batch`, ...), made once."""
         if service not in self._clients:
-            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint_url, config=self.config)
+            # Else boto3 presigns for us-east-1 as it did before 2014; and plain v4 encodes the keys of objects twice.
+            config = self.config.merge(Config(signature_version="s3v4")) if service == "s3" else self.config
+            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint_url, config=config)
         return self._clients[service]
 
     def table(self, name: str) -> Any:

@@ -78,6 +78,8 @@ class RestApi(Construct):
         self._api.deployment_stage.node.add_dependency(errors)
         self._add_methods(function)
         declare_gateway_problems(self, self._api)
+        # The CDK's own output says the same under a name with a hash.
+        self._api.node.try_remove_child("Endpoint")
         self.url = self._api.url
         CfnOutput(self, "Url", value=self.url).override_logical_id("ApiUrl")
         self._accept_findings()

@@ -57,7 +57,7 @@ class Deployment:
         """The deployment that this process is of."""
         environment = Environment.read(os.environ)
         # A presigned URL must name the bucket's own Region, or browsers are redirected and the signature is void.
-        config = client_config(signature_version="v4", s3={"addressing_style": "virtual"})
+        config = client_config(s3={"addressing_style": "virtual"})
         connection = Connection(
             stack_name=environment.stack_name, is_laptop=False, session=boto3.Session(), config=config
         )

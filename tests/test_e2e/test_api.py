@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from tests.test_e2e.conftest import FINAL, Platform, wait_until
 from tests.test_e2e.expected import repeated, reversed_by_characters
 
 _NUMBERS = itertools.count(1)
+FILE = "lines & 土%20+.txt"
 TEXT = b"".join(b"line %d\n" % number for number in range(40))
 
 
@@ -27,8 +29,8 @@ def api(platform) -> Api:
 
 @pytest.fixture(scope="session")
 def uploaded(api) -> dict[str, str]:
-    """A file of 40 lines, uploaded as a page does it: bucket and key."""
-    return upload(api, "Uploads", "lines.txt", TEXT)
+    """A file of 40 lines, uploaded as a page does it: bucket and key. Its name is none that needs no encoding."""
+    return upload(api, "Uploads", FILE, TEXT)
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def upload(api: Api, project: str, file_name: str, content: bytes) -> dict[str, 
 
 
 def send_form(form, content: bytes, **changes: str) -> urllib3.BaseHTTPResponse:
-    return urllib3.request("POST", form["url"], fields={**form["fields"], **changes, "file": ("lines.txt", content)})
+    return urllib3.request("POST", form["url"], fields={**form["fields"], **changes, "file": (FILE, content)})
 
 
 def submit(api: Api, parameters, *, key: str | None = None, **headers: str):
@@ -134,7 +136,7 @@ def test_from_the_list_of_workflows_to_fetched_results(api, platform, project, p
     }  # fmt: skip
     assert [result["bytes"] for result in results] == [len(answer.data) for answer in fetched.values()]
     assert fetched["repeat"].headers["Content-Disposition"].startswith("attachment; ")
-    other_key = results[0]["url"].replace("repeat_lines", "reverse_lines").replace("Repeat", "Reverse")
+    other_key = results[0]["url"].replace("Repeat_Merge/repeat", "Reverse_Merge/reverse")
     assert urllib3.request("GET", other_key).status == 403
 
 
@@ -202,6 +204,42 @@ def test_another_owner_s_run_is_seen_but_neither_ended_nor_continued_nor_fetched
     assert bob.get(f"/runs/{run_id}/results", X_Hpc_Owner=owner).status == 403
     assert wait(alice, run_id)["status"] == "SUCCEEDED"
     assert alice.get(f"/runs/{run_id}/results").status == 200
+
+
+@pytest.fixture
+def page(platform) -> Iterator[Api]:
+    """A caller with a role that the function trusts, as the web page's is."""
+    iam, functions = platform.client("iam"), platform.client("lambda")
+    anyone = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
+    role = iam.create_role(RoleName="WebTask", Path="/web/", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    may_call = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may_call]})
+    iam.put_role_policy(RoleName="WebTask", PolicyName="Call", PolicyDocument=policy)
+    names = {each["Handler"]: each["FunctionName"] for each in functions.list_functions()["Functions"]}
+    name = names["api.handler"]
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    trusting = {**before, "TRUSTED_ROLES": json.dumps([role]), "ADMINS": json.dumps(["boss@example.org"])}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": trusting})
+    session = platform.client("sts").assume_role(RoleArn=role, RoleSessionName="task")["Credentials"]
+    yield Api(platform, Credentials(session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]))
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+def test_a_trusted_page_names_the_owner_and_admins_may_touch_everything(api, page, parameters):
+    run = submit(page, parameters, X_Hpc_Owner="dora@example.org").document
+    assert run["owner"] == "dora@example.org"
+    assert wait(api, run["run_id"])["status"] == "SUCCEEDED"
+    path = f"/runs/{run['run_id']}/results"
+    for name, status in (("dora@example.org", 200), ("emil", 403), ("boss@example.org", 200)):
+        assert page.get(path, X_Hpc_Owner=name).status == status
+    assert (page.get(path).status, api.get(path, X_Hpc_Owner="dora@example.org").status) == (403, 403)
+    mine = page.get("/runs?owner=me", X_Hpc_Owner="dora@example.org").document["runs"]
+    assert [found["run_id"] for found in mine] == [run["run_id"]]
+    # Without sign-in there is one owner for all
+    other = submit(page, {**parameters, "ProjectNo": f"{parameters['ProjectNo']}-2"}).document
+    assert other["owner"] == "shared"
+    assert wait(api, other["run_id"])["status"] == "SUCCEEDED"
 
 
 def test_a_run_is_cancelled_and_goes_on(api, platform, parameters):

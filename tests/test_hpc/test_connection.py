@@ -75,3 +75,11 @@ def test_our_own_errors_pass():
 
 def test_error_code():
     assert error_code(client_error("404")) == "404"
+
+
+def test_s3_signs_as_s3_wants_it_and_the_others_as_they_do(platform_state):
+    connection = to_laptop(platform_state)
+    versions = {name: connection.client(name)._request_signer.signature_version for name in ("s3", "batch", "sts")}
+    assert versions == {"s3": "s3v4", "batch": "v4", "sts": "v4"}
+    url = connection.client("s3").generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "a b"})
+    assert "X-Amz-Signature=" in url

@@ -101,6 +101,10 @@ def test_refusals_of_api_gateway_are_problem_details(web_application: Synthesize
         assert set(problem) == {"type", "title", "status", "detail", "errors"}
 
 
+def test_the_address_is_the_only_output(web_application: Synthesized) -> None:
+    assert set(web_application.template["Outputs"]) == {"ApiUrl"}
+
+
 def test_only_this_api_may_call_the_function(web_application: Synthesized) -> None:
     permission = web_application.one("AWS::Lambda::Permission")
     assert (permission["Action"], permission["Principal"]) == ("lambda:InvokeFunction", "apigateway.amazonaws.com")
@@ -173,3 +177,41 @@ def test_the_code_of_the_function_runs_with_nothing_but_boto3(asset: Path) -> No
         cwd=ROOT.parent,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_page_s_role_can_be_let_in_and_believed() -> None:
+    """What a stack with a web page does."""
+    from aws_cdk import App, Stack, assertions
+    from aws_cdk import aws_iam as iam
+
+    from hpc_constructs.api_function import ApiFunction
+    from hpc_constructs.rest_api import RestApi
+
+    stack = Stack(App(), "Web")
+    policy = iam.ManagedPolicy.from_managed_policy_arn(stack, "Runs", "arn:aws:iam::123456789012:policy/Runs")
+    function = ApiFunction(
+        stack,
+        "Function",
+        production="Production-abc",
+        run_access=policy,
+        workflows=[],
+        admins=[],
+        log_retention_days=90,
+    )
+    api = RestApi(stack, "Api", function=function.function, rate_limit=1, burst_limit=1, log_retention_days=90)
+    role = iam.Role(stack, "WebTask", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
+    api.grant_invoke(role)
+    function.trust_owner(role)
+
+    template = assertions.Template.from_stack(stack).to_json()
+    found = Policies(template)
+    logical_id = stack.get_logical_id(role.node.default_child)
+    (statement,) = found.statements(logical_id)
+    assert statement["Action"] == ["execute-api:Invoke"]
+    assert statement["Resource"][0].endswith("/v1/*/*")
+    (variables,) = [
+        each["Properties"]["Environment"]["Variables"]
+        for each in template["Resources"].values()
+        if each["Type"] == "AWS::Lambda::Function"
+    ]
+    assert json.loads(found.resolve(variables["TRUSTED_ROLES"])) == [found.arn(logical_id)]
