@@ -16,6 +16,7 @@ from hpc_constructs.workflow_folder import read_workflow_folders
 from hpc_constructs.workflow_parts import WorkflowFolder, largest_job_vcpus
 from settings import Settings, SettingsError
 from stacks.production import ProductionStack
+from stacks.web_application import WebApplicationStack
 
 ROOT = Path(__file__).resolve().parent
 
@@ -41,7 +42,11 @@ def create_app(
     Validations.of(app).add_plugins(AwsSolutionsChecks(verbose=True))
     # A Region without an account: zones stay tokens, so that nothing is looked up and no credentials are needed.
     place = Environment(region=settings.region)
-    ProductionStack(app, f"Production-{settings.user_name}", settings=settings, workflows=workflows, env=place)
+    user = settings.user_name
+    production = ProductionStack(app, f"Production-{user}", settings=settings, workflows=workflows, env=place)
+    WebApplicationStack(
+        app, f"WebApplication-{user}", settings=settings, production=production, workflows=workflows, env=place
+    )
     return app
 
 

@@ -21,6 +21,7 @@ from hpc_constructs.batch_capacity import Architecture
 from hpc_constructs.object_ages import ObjectAges
 from hpc_constructs.setting_types import (
     LOG_RETENTION_DAYS,
+    Admins,
     BucketName,
     Buckets,
     Count,
@@ -244,6 +245,29 @@ class Settings(BaseModel):
         allowed="a DynamoDB table name (3 to 255 of A-Z, a-z, 0-9, '_', '.' and '-')",
         example="Production-abc-Runs-1A2B3C",
         meaning="Take over a retained run table",
+    )
+    api_rate_limit: Count = number(
+        "apiRateLimit",
+        50,
+        between=(1, 10_000),
+        unit="calls a second",
+        example="200",
+        meaning="Calls of the API that are answered in the long run; more get 429",
+    )
+    api_burst_limit: Count = number(
+        "apiBurstLimit",
+        100,
+        between=(1, 5_000),
+        unit="calls",
+        example="400",
+        meaning="Calls of the API at once before the rate counts",
+    )
+    admins: Admins = setting(
+        "admins",
+        (),
+        allowed="ARNs of IAM users and roles, or names of owners, with ',' between",
+        example="arn:aws:iam::123456789012:role/Operators",
+        meaning="Who may end, continue and fetch everybody's runs through the API, not only their own",
     )
     workflows_directory: str = setting(
         "workflowsDirectory",

@@ -31,21 +31,33 @@ def cancel(
     say: Callable[[str], None],
     wait_s: float = WAIT_FOR_JOBS_S,
     poll_s: float = _POLL_S,
+    execution_arn: str | None = None,
 ) -> Run:
     """The run as it is afterwards: CANCELLED, or how it had ended before.
 
-    Cleans up after a run that is over as well: jobs that are still at work end, and the project gets free.
+    Cleans up after a run that is over as well: jobs that are still at work end, and the project gets free. Leaves a run
+    alone that is resumed meanwhile; `execution_arn` is the execution that was meant when this was asked for.
     Raises HpcError when its jobs and Maps do not end within `wait_s` seconds; the lease stays taken then.
     """
     runs = Runs(connection, stack.run_table)
     run = runs.get(run_id)
+    meant = run.execution_arn if execution_arn is None else execution_arn
+
+    def is_meant() -> bool:
+        row = runs.row(run_id)
+        return row is not None and row.execution_arn == meant
+
+    if run.execution_arn != meant:
+        return run
     # A Map of an execution that ended earlier submits nothing, but an emulator that was restarted calls it RUNNING.
     stopped_arn = None
     if not run.is_final and run.execution_arn and _stop(connection, run.execution_arn):
         stopped_arn = run.execution_arn
-    end_jobs(connection, stack, run_id, stopped_arn, reason=REASON, say=say, wait_s=wait_s, poll_s=poll_s)
-    runs.finish(run_id, "CANCELLED", [REASON])
-    Lease(connection, stack, run.project).give_back(run_id)
+    waits = {"wait_s": wait_s, "poll_s": poll_s}
+    end_jobs(connection, stack, run_id, stopped_arn, reason=REASON, say=say, wanted=is_meant, **waits)
+    if is_meant():
+        runs.finish(run_id, "CANCELLED", [REASON])
+        Lease(connection, stack, run.project).give_back(run_id)
     return runs.get(run_id)
 
 
@@ -81,19 +93,21 @@ def end_jobs(
     *,
     reason: str,
     say: Callable[[str], None],
+    wanted: Callable[[], bool] = lambda: True,
     wait_s: float = WAIT_FOR_JOBS_S,
     poll_s: float = _POLL_S,
 ) -> None:
     """Ends jobs until none is left and no Map could submit another: a stopped execution's Maps end a little later.
 
     `stopped_arn` is the execution that was stopped just now, None without one. Batch gives `reason` as the jobs' own.
+    Stops when this is not `wanted` any more.
     """
     queues = stack.queues(None)
     batch = connection.client("batch")
     deadline = time.monotonic() + wait_s
     asked: set[str] = set()
     quiet_looks = 0
-    while quiet_looks < 2:
+    while quiet_looks < 2 and wanted():
         map_goes_on = stopped_arn is not None and has_running_map(connection, stopped_arn)
         unfinished = unfinished_jobs(connection, queues, run_id)
         quiet_looks = quiet_looks + 1 if not map_goes_on and not unfinished else 0

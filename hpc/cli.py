@@ -17,11 +17,13 @@ from typing import Any
 import click
 from rich.live import Live
 
-from hpc import display, inputs, parameters, stack, submission, workflows
+from hpc import display, file_submission, objects, parameters, stack, submission, workflow_folders
 from hpc import results as run_results
+from hpc.api_address import api_url
 from hpc.cancel import cancel as cancel_run
 from hpc.command_group import INTERRUPTED, HpcGroup, say
-from hpc.connection import Connection, connect, reporting_unreachable, to_aws, to_laptop
+from hpc.connecting import connect, to_aws, to_laptop
+from hpc.connection import Connection, caller, reporting_unreachable
 from hpc.errors import HpcError, PlatformUnreachable, WrongInput
 from hpc.local import platform
 from hpc.local.recovery import continue_runs
@@ -103,6 +105,8 @@ def env() -> None:
         "AWS_REGION": state.region,
         "AWS_DEFAULT_REGION": state.region,
     }
+    if url := api_url(to_laptop(state)):
+        values["HPC_API_URL"] = url
     # A token of another account's session would go with these keys.
     click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE")
     for name, value in values.items():
@@ -128,14 +132,14 @@ def run(
     Results replace files of the same names in the output folder.
     """
     started = time.monotonic()
-    workflow = workflows.load(chosen_name(workflow_name))
-    values, local = submission.check_local(
+    workflow = workflow_folders.load(chosen_name(workflow_name))
+    values, local = file_submission.check_local(
         workflow, given_parameters(workflow, options), file, on_laptop=stack_name is None
     )
-    inputs.check_output_names(workflow, values)
+    objects.check_output_names(workflow, values)
     run_results.prepare_directory(output)
     connection = to_aws(stack_name) if stack_name else to_laptop(platform.up(say=say, continue_runs=continue_runs))
-    submitted = submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
+    submitted = file_submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
     try:
         say(f"Run {submitted.run_id} of workflow {workflow.name}, project {submitted.project}")
         deployed = stack.describe(connection)
@@ -172,18 +176,21 @@ def submit(
     **options: str | None,
 ) -> None:
     """Starts a workflow on FILE, or on an object that is in S3 already, and prints the run's id."""
-    workflow = workflows.load(chosen_name(workflow_name))
+    workflow = workflow_folders.load(chosen_name(workflow_name))
     given = given_parameters(workflow, options)
     if file is None:
         values = parameters.validate(workflow, given)
-        inputs.check_output_names(workflow, values, of_file=False)
+        objects.check_output_names(workflow, values, of_file=False)
         connection = connect(stack_name)
-        submitted = submission.submit_object(connection, workflow, values, overwrite=overwrite)
+        deployed = stack.describe(connection)
+        submitted = submission.submit_object(
+            connection, deployed, workflow, values, overwrite=overwrite, owner=caller(connection)
+        )
     else:
-        values, local = submission.check_local(workflow, given, file, on_laptop=stack_name is None)
-        inputs.check_output_names(workflow, values)
+        values, local = file_submission.check_local(workflow, given, file, on_laptop=stack_name is None)
+        objects.check_output_names(workflow, values)
         connection = connect(stack_name)
-        submitted = submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
+        submitted = file_submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
     click.echo(submitted.run_id)
     say(f"Watch it: {display.program()} show {submitted.run_id} --watch")
 
@@ -293,12 +300,12 @@ def _open(stack_name: str | None, run_id: str) -> tuple[Connection, Stack, Workf
     deployed = stack.describe(connection)
     all_runs = Runs(connection, deployed.run_table)
     found = all_runs.with_parameters(all_runs.get(run_id))
-    if found.workflow not in workflows.names():
+    if found.workflow not in workflow_folders.names():
         raise WrongInput(
             f"run {run_id}: found workflow {found.workflow!r}; expected one of the folders in workflows/: "
-            f"{', '.join(workflows.names())}"
+            f"{', '.join(workflow_folders.names())}"
         )
-    return connection, deployed, workflows.load(found.workflow), found
+    return connection, deployed, workflow_folders.load(found.workflow), found
 
 
 def _watch(connection: Connection, deployed: Stack, workflow: Workflow, submitted: Run) -> Run:
@@ -349,8 +356,9 @@ def _platform() -> platform.PlatformState:
 
 
 def _show_platform(as_json: bool) -> None:
-    state = asdict(_platform())
-    shown = {name: state[name] for name in ("pid", "endpoint_url", "web_url", "data_dir")}
+    state = _platform()
+    shown = {name: asdict(state)[name] for name in ("pid", "endpoint_url", "web_url", "data_dir")}
+    shown["api_url"] = api_url(to_laptop(state))
     if as_json:
         _print_json(shown)
     else:

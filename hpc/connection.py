@@ -1,15 +1,13 @@
-"""Clients for the platform: the laptop's, or a stack in an AWS account."""
+"""Clients for a stack, wherever it is, and what their errors mean."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-import botocore.session
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import (
@@ -22,8 +20,6 @@ from botocore.exceptions import (
 )
 
 from hpc.errors import PlatformUnreachable
-from hpc.local import platform
-from hpc.local.platform import PlatformState
 
 _CONNECT_TIMEOUT_S = 10
 # AWS throttles; a part of the laptop platform that has died is started again within a second or two.
@@ -46,7 +42,9 @@ class Connection:
     def client(self, service: str) -> Any:
         """A client of `service` (`s3`, `batch`, ...), made once."""
         if service not in self._clients:
-            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint_url, config=self.config)
+            # Else boto3 presigns for us-east-1 as it did before 2014; and plain v4 encodes the keys of objects twice.
+            config = self.config.merge(Config(signature_version="s3v4")) if service == "s3" else self.config
+            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint_url, config=config)
         return self._clients[service]
 
     def table(self, name: str) -> Any:
@@ -57,46 +55,8 @@ class Connection:
         return self._clients["table"].Table(name)
 
 
-def connect(stack_name: str | None = None) -> Connection:
-    """The stack of that name in the AWS account of the person's credentials, or else the laptop platform.
-
-    Raises PlatformUnreachable when no laptop platform is up.
-    """
-    if stack_name:
-        return to_aws(stack_name)
-    state = platform.find()
-    if state is None:
-        ended = platform.last_words()
-        why = f" The last one ended: {ended}." if ended else ""
-        raise PlatformUnreachable(f"No platform is running on this machine.{why} Start it: hpc up")
-    return to_laptop(state)
-
-
-def to_aws(stack_name: str) -> Connection:
-    """boto3's own search for credentials and region (environment, profile, instance role)."""
-    return Connection(stack_name=stack_name, is_laptop=False, session=boto3.Session(), config=_config())
-
-
-def to_laptop(state: PlatformState) -> Connection:
-    """Keeps the person's AWS profile, proxies and configuration out: they are for AWS, and may even be broken."""
-    nothing: tuple[None, None, Any, None] = (None, None, None, None)
-    no_file = (None, None, os.devnull, None)
-    core = botocore.session.Session(
-        session_vars={"profile": nothing, "config_file": no_file, "credentials_file": no_file}
-    )
-    session = boto3.Session(
-        botocore_session=core,
-        aws_access_key_id=state.access_key_id,
-        aws_secret_access_key=state.secret_access_key,
-        region_name=state.region,
-    )
-    config = _config(proxies={}, s3={"addressing_style": "path"})
-    return Connection(
-        stack_name=state.stack_name, is_laptop=True, session=session, config=config, endpoint_url=state.endpoint_url
-    )
-
-
-def _config(**settings: Any) -> Config:
+def client_config(**settings: Any) -> Config:
+    """How all clients call: patient with throttling, and never waiting long for a connection."""
     retries = {"mode": "standard", "total_max_attempts": _CALLS}
     return Config(retries=retries, connect_timeout=_CONNECT_TIMEOUT_S, **settings)
 
@@ -104,6 +64,11 @@ def _config(**settings: Any) -> Config:
 def error_code(error: ClientError) -> str:
     """The service's word for what went wrong, such as `NoSuchKey` or `404`."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def caller(connection: Connection) -> str:
+    """The ARN of the principal whose credentials these are, as API Gateway calls it too; needs no permission."""
+    return str(connection.client("sts").get_caller_identity()["Arn"])
 
 
 def find_object(connection: Connection, bucket: str, key: str, **options: str) -> Mapping[str, Any] | None:

@@ -1,6 +1,12 @@
-"""What the commands refuse or fail with, each with its exit code; the message is for a person."""
+"""What is refused or fails, with the exit code of the command; the message is for a person.
+
+The API tells the same, by the class of the error and by the field that it is about.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 
 class HpcError(Exception):
@@ -10,9 +16,45 @@ class HpcError(Exception):
 
 
 class WrongInput(HpcError):
-    """A flag, a file, an object or a run that cannot be worked with. Exit code 2."""
+    """A flag, a file, an object or a run that cannot be worked with. Exit code 2.
+
+    `field` is the workflow's parameter that is meant, None where it is none.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why one parameter is refused; `label` is what the command line calls it, `field` its name."""
+
+    field: str
+    label: str
+    detail: str
+
+
+class WrongParameters(WrongInput):
+    """Parameters that are missing, unknown or not allowed; the message has a line for each."""
+
+    def __init__(self, refusals: Iterable[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        super().__init__("\n".join(f"{refusal.label}: {refusal.detail}" for refusal in self.refusals))
+
+
+class NotFound(WrongInput):
+    """A run, a workflow or a task that is not there."""
+
+
+class Conflict(WrongInput):
+    """What is asked for may not be done now: a run or a project is in another state."""
+
+
+class NotSucceeded(HpcError):
+    """A run that ended without the results that are asked for. Exit code 1."""
 
 
 class PlatformUnreachable(HpcError):

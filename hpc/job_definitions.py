@@ -6,18 +6,15 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
 from hpc.errors import PlatformUnreachable
-from hpc.local.job_code import code_digest
 from hpc.stack import Stack
 from hpc.workflows import Workflow
 
-JOBS_DIR = Path(__file__).resolve().parents[1] / "docker-image" / "BatchJob"
 _IN_ECR = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/(?P<name>[^:@]+)(?::(?P<tag>[^@]+))?"
 )
@@ -72,9 +69,6 @@ def _code_id(connection: Connection, container: Mapping[str, Any]) -> str:
 
 def image_id(connection: Connection, image: str) -> str:
     """The digest of what an image's name stands for now; the name itself where nobody tells a digest."""
-    if connection.is_laptop:
-        # There a job runs from its folder, whatever the name says of registry and tag.
-        return code_digest(JOBS_DIR, image.rpartition("/")[2].partition(":")[0])
     found = _IN_ECR.fullmatch(image)
     if found is None:
         return image

@@ -36,8 +36,11 @@ class Job:
         return self.status in ENDED
 
 
-def list_jobs(connection: Connection, queues: Sequence[str], run_id: str) -> list[Job]:
-    """All jobs of a run in every status, as ListJobs tells them (without attempts), oldest first."""
+def list_jobs(connection: Connection, queues: Sequence[str], run_id: str, task: str = "*") -> list[Job]:
+    """All jobs of a run in every status, as ListJobs tells them (without attempts), oldest first.
+
+    `task` limits them to those of one task (`String_Repeat-3`) or step (`String_Repeat-*`).
+    """
     batch = connection.client("batch")
     # By id: a job that starts between two pages may be on both.
     found: dict[str, Job] = {}
@@ -45,7 +48,7 @@ def list_jobs(connection: Connection, queues: Sequence[str], run_id: str) -> lis
         # With a filter Batch gives every status back. Source:
         # https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html
         pages = batch.get_paginator("list_jobs").paginate(
-            jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [f"{run_id}-*"]}]
+            jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [f"{run_id}-{task}"]}]
         )
         jobs = (_job(summary, run_id) for page in pages for summary in page["jobSummaryList"])
         found |= {job.job_id: job for job in jobs if job}

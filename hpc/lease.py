@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
-from hpc.errors import WrongInput
+from hpc.errors import Conflict
 from hpc.jobs import unfinished_jobs
 from hpc.runs import Runs
 from hpc.stack import Stack
@@ -25,7 +25,7 @@ class Lease:
         self._project = project
 
     def check(self, *, input_uri: str, input_etag: str, overwrite: bool, run_id: str = "") -> None:
-        """Refuses a run beside another one of the project, or over the results of another input; raises WrongInput.
+        """Refuses a run beside another one of the project, or over the results of another input; raises Conflict.
 
         The lease of a run that is over is taken away from it. `input_etag` is empty where the key tells the content;
         `run_id` is of a run that is resumed and may hold the lease itself.
@@ -64,14 +64,14 @@ class Lease:
             execution = runs.execution(execution_arn) if execution_arn else None
             going, status = execution is not None and execution["status"] == "RUNNING", "RUNNING"
         if going:
-            raise WrongInput(
+            raise Conflict(
                 f"project {self._project}: found run {holder} of it still going ({status}); expected none, because two "
                 f"runs may not write the same results; wait for it: hpc show {holder} --watch; or end it: hpc cancel "
                 f"{holder}; or choose another --project"
             )
         # An execution may be over before its jobs are.
         if jobs := unfinished_jobs(self._connection, self._stack.queues(None), holder):
-            raise WrongInput(
+            raise Conflict(
                 f"project {self._project}: found {plural(len(jobs), 'job')} of run {holder} still going, though the "
                 f"run is over; expected none; end them: hpc cancel {holder}"
             )
@@ -80,12 +80,12 @@ class Lease:
         last_uri, last_etag = row.get("input_uri", ""), row.get("input_etag", "")
         advice = "choose another --project, or replace them: --overwrite"
         if last_uri and last_uri != input_uri:
-            raise WrongInput(
+            raise Conflict(
                 f"project {self._project}: found results of another input, {quoted(last_uri, limit=800)}; expected "
                 f"those of this run's input, {quoted(input_uri, limit=800)}; {advice}"
             )
         if last_uri and last_etag and input_etag and last_etag != input_etag:
-            raise WrongInput(
+            raise Conflict(
                 f"project {self._project}: found results of another version of {quoted(input_uri, limit=800)} (ETag "
                 f"{last_etag}); expected those of the one that is there now (ETag {input_etag}); {advice}"
             )

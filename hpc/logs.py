@@ -13,9 +13,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
-from hpc.errors import WrongInput
-from hpc.jobs import Job, describe_jobs, log_streams
-from hpc.runs import Run
+from hpc.errors import NotFound
+from hpc.jobs import Job, describe_jobs, list_jobs, log_streams
+from hpc.runs import Run, as_text
 from hpc.stack import Stack
 from hpc.tasks import Tasks
 from hpc.wording import plural, quoted
@@ -35,6 +35,22 @@ class Log:
     lines: Iterator[str]
 
 
+@dataclass(frozen=True)
+class LogLine:
+    """A line and when it was written, in ISO 8601."""
+
+    time: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The last lines of a log, in their order; `truncated` when there are more before them."""
+
+    lines: tuple[LogLine, ...]
+    truncated: bool
+
+
 class Logs:
     """The logs of one run. `run` must have its parameters."""
 
@@ -46,7 +62,7 @@ class Logs:
 
     def read(self, task: str | None) -> Iterator[Log]:
         """The logs of a task (`String_Repeat-3`), of all tasks of a step (`String_Split`), of a function's state
-        (`Job_Map`), or of everything; raises WrongInput for a task that the run cannot have.
+        (`Job_Map`), or of everything; raises NotFound for a task that the run cannot have.
         """
         state, index = self._parse(task) if task else (None, None)
         function_states = {name: function for function, states in self._workflow.functions.items() for name in states}
@@ -56,6 +72,43 @@ class Logs:
             if state in {None, name}:
                 yield from self._of_function(name)
 
+    def tail(self, state: str, index: int, limit: int) -> Tail:
+        """The last `limit` lines of the task's attempts together; raises NotFound when it has no job."""
+        run_id, queues = self._run.run_id, self._stack.queues(self._run.parameters.get("architecture"))
+        step = self._workflow.step(state)
+        jobs = list_jobs(self._connection, queues, run_id, f"{state}-{index}")
+        found = describe_jobs(self._connection, jobs, run_id)
+        if step and step.group_state:
+            groups = list_jobs(self._connection, queues, run_id, f"{step.group_state}-*")
+            found += Tasks(self._connection, self._stack, self._workflow, self._run).groups(groups).task(state, index)
+        if not found:
+            raise self._no_job(f"{state}-{index}")
+        streams = [stream for job in sorted(found, key=lambda job: job.created_at) for stream in log_streams(job)]
+        lines: list[LogLine] = []
+        for group, stream in reversed(streams):
+            # One more than is wanted tells that there are more.
+            lines = [*self._last_lines(group, stream, limit + 1 - len(lines)), *lines]
+            if len(lines) > limit:
+                break
+        return Tail(tuple(lines[-limit:]), truncated=len(lines) > limit)
+
+    def _last_lines(self, group: str, stream: str, limit: int) -> list[LogLine]:
+        request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream, "startFromHead": False}
+        events: list[Mapping[str, Any]] = []
+        while len(events) < limit:
+            try:
+                page = self._connection.client("logs").get_log_events(**request, limit=limit - len(events))
+            except ClientError as error:
+                if error_code(error) != "ResourceNotFoundException":
+                    raise
+                break
+            events = [*page["events"], *events]
+            # The beginning is where the token stays the same.
+            if page["nextBackwardToken"] == request.get("nextToken"):
+                break
+            request["nextToken"] = page["nextBackwardToken"]
+        return [LogLine(_as_text(event["timestamp"]), event["message"].rstrip("\n")) for event in events]
+
     def _parse(self, task: str) -> tuple[str, int | None]:
         step, _, index = task.rpartition("-")
         if self._workflow.step(step) and _NUMBER.fullmatch(index):
@@ -64,7 +117,7 @@ class Logs:
         functions = [state for states in self._workflow.functions.values() for state in states]
         if task in [*states, *functions]:
             return task, None
-        raise WrongInput(
+        raise NotFound(
             f"TASK: found {quoted(task)}; expected a step ({', '.join([*states, *functions])}) or a step with a "
             f"number, for example {states[0]}-0; see: hpc show {self._run.run_id}"
         )
@@ -88,11 +141,7 @@ class Logs:
             failed = (child for group in of_step for child in groups.children(group, ["FAILED"]))
             jobs += groups.described(list(islice(failed, MAX_FAILED_OF_GROUPS)))
         if state is not None and not jobs and (index is not None or not of_step):
-            name = state if index is None else f"{state}-{index}"
-            raise WrongInput(
-                f"TASK: found no job of {name} in run {self._run.run_id}; expected one that was submitted (Batch keeps "
-                f"ended ones for about 7 days); see: hpc show {self._run.run_id}"
-            )
+            raise self._no_job(state if index is None else f"{state}-{index}")
         for job in sorted(jobs, key=lambda job: (order.get(job.state, len(order)), job.index, job.created_at)):
             yield from self._of_job(job)
         if index is None and of_step:
@@ -102,6 +151,12 @@ class Logs:
             yield Log(
                 heading=f"{plural(tasks_in_groups, 'task')} in {plural(len(of_step), 'group')}", lines=iter([note])
             )
+
+    def _no_job(self, name: str) -> NotFound:
+        return NotFound(
+            f"TASK: found no job of {name} in run {self._run.run_id}; expected one that was submitted (Batch keeps "
+            f"ended ones for about 7 days); see: hpc show {self._run.run_id}"
+        )
 
     def _of_job(self, job: Job) -> Iterator[Log]:
         streams = log_streams(job)
@@ -170,6 +225,10 @@ def function_of(definition: Mapping[str, Any], state: str) -> str | None:
     states = definition.get("States", {})
     function = states.get(state, {}).get("Parameters", {}).get("FunctionName")
     return str(function) if function else None
+
+
+def _as_text(milliseconds: int) -> str:
+    return as_text(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
 def _milliseconds(time: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hpc import parameters, workflows
+from hpc import parameters, workflow_folders
 from hpc.errors import WrongInput
 from hpc.workflows import Parameter, Workflow
 
@@ -34,10 +34,11 @@ class WorkflowCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         workflow = self._workflow(ctx)
         taken = workflow.upload_parameters if self._without_upload else frozenset()
+        choices = f"one of: {', '.join(workflow_folders.names())}; default: {workflow_folders.default_name()}"
         choice = click.Option(
             ["--workflow", "workflow_name"],
             metavar="NAME",
-            help=f"Workflow to run [one of: {', '.join(workflows.names())}; default: {workflows.default_name()}]",
+            help=f"Workflow to run [{choices}]",
         )
         *own_params, help_option = super().get_params(ctx)
         own = {name for parameter in [*own_params, choice, help_option] for name in parameter.opts}
@@ -49,14 +50,16 @@ class WorkflowCommand(click.Command):
         return [*own_params, choice, *(_option(parameter) for parameter in flags), help_option]
 
     def _workflow(self, ctx: click.Context) -> Workflow:
-        return workflows.load(chosen_name(ctx.meta.get(_WORKFLOW)))
+        return workflow_folders.load(chosen_name(ctx.meta.get(_WORKFLOW)))
 
 
 def chosen_name(named: str | None) -> str:
     """The named workflow, or the default one; raises WrongInput when neither is there."""
-    name = named or workflows.default_name()
+    name = named or workflow_folders.default_name()
     if name is None:
-        raise WrongInput(f"--workflow: found nothing; expected one of: {', '.join(workflows.names()) or '(none)'}")
+        raise WrongInput(
+            f"--workflow: found nothing; expected one of: {', '.join(workflow_folders.names()) or '(none)'}"
+        )
     return name
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import jsonschema
+import fastjsonschema
 
-from hpc.errors import WrongInput
+from hpc.errors import Refusal, WrongParameters
 from hpc.wording import quoted
 from hpc.workflows import Parameter, Workflow
 
@@ -31,35 +33,53 @@ def convert(parameter: Parameter, text: str) -> Any:
 def validate(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a run: what was given, and the defaults of the rest.
 
-    Raises WrongInput with one line for each parameter that is missing, unknown or not allowed.
+    Raises WrongParameters for those that are missing, unknown or not allowed.
     """
     values = {name: value for name, value in given.items() if value is not None}
-    problems = list(_problems(workflow, values))
-    if problems:
-        raise WrongInput("\n".join(problems))
+    refusals = list(_refusals(workflow, values))
+    if refusals:
+        raise WrongParameters(refusals)
     for parameter in workflow.parameters:
         if "default" in parameter.schema:
             values.setdefault(parameter.name, parameter.schema["default"])
+        # 10.0 is a whole number in JSON Schema, and not one to a job that reads it.
+        if parameter.type == "integer" and parameter.name in values:
+            values[parameter.name] = int(values[parameter.name])
     return values
 
 
-def _problems(workflow: Workflow, values: Mapping[str, Any]) -> Iterator[str]:
+def check_given(workflow: Workflow, given: Mapping[str, Any]) -> None:
+    """Judges some parameters, whatever the others will be; raises WrongParameters for those that are not allowed."""
+    refusals = [refusal for refusal in _refusals(workflow, given) if refusal.field in given]
+    if refusals:
+        raise WrongParameters(refusals)
+
+
+def _refusals(workflow: Workflow, values: Mapping[str, Any]) -> Iterator[Refusal]:
     known = {parameter.name for parameter in workflow.parameters}
-    for name in values.keys() - known:
-        yield f"{name}: found {quoted(values[name])}; expected one of the parameters {', '.join(sorted(known))}"
+    for name in sorted(values.keys() - known):
+        found = f"found {quoted(values[name])}; expected one of the parameters {', '.join(sorted(known))}"
+        yield Refusal(name, name, found)
     for parameter in workflow.parameters:
         if parameter.name not in values:
             if parameter.required:
-                yield f"{parameter.label}: found nothing; expected {parameter.expected}"
-        elif not _Validator(parameter.schema).is_valid(values[parameter.name]):
-            yield f"{parameter.label}: found {quoted(values[parameter.name])}; expected {parameter.expected}"
+                yield Refusal(parameter.name, parameter.label, f"found nothing; expected {parameter.expected}")
+        elif not _is_valid(parameter, values[parameter.name]):
+            found = f"found {quoted(values[parameter.name])}; expected {parameter.expected}"
+            yield Refusal(parameter.name, parameter.label, found)
 
 
-def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
-    """JSON Schema's `$` is the very end (ECMA 262); Python's would let a newline pass behind it."""
-    strict = re.sub(r"(?<!\\)\$$", r"\\Z", pattern)
-    if isinstance(instance, str) and not re.search(strict, instance):
-        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+def _is_valid(parameter: Parameter, value: Any) -> bool:
+    check = _compiled(json.dumps(parameter.schema, sort_keys=True))
+    try:
+        check(value)
+    except fastjsonschema.JsonSchemaValueException:
+        return False
+    return True
 
 
-_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+@functools.cache
+def _compiled(schema: str) -> Callable[[Any], Any]:
+    """A parameter's schema as a function; in it, `$` is the very end of a text, as JSON Schema (ECMA 262) has it."""
+    check: Callable[[Any], Any] = fastjsonschema.compile(json.loads(schema), use_default=False)
+    return check

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection
 from hpc.errors import HpcError, WrongInput
-from hpc.inputs import check_object
+from hpc.objects import check_object
+from hpc.outputs import check_succeeded, recorded_outputs
 from hpc.runs import Run
 from hpc.stack import Stack
 from hpc.tasks import Tasks
@@ -53,20 +52,12 @@ def fetch(connection: Connection, stack: Stack, workflow: Workflow, run: Run, di
     """Writes the outputs of a run that succeeded to `directory`, under the last parts of their keys.
 
     A file of that name is replaced, at once and only by a whole one. Raises WrongInput for a run that goes on,
-    HpcError for one that failed, or whose outputs a later run of the project has replaced.
+    NotSucceeded for one that failed, HpcError or whose outputs a later run of the project has replaced.
     """
-    if not run.is_final:
-        raise WrongInput(
-            f"run {run.run_id}: found it {run.status}; expected SUCCEEDED; wait for it: hpc show {run.run_id} --watch"
-        )
-    if run.status != "SUCCEEDED":
-        raise HpcError(
-            f"run {run.run_id}: found it {run.status}; expected SUCCEEDED, there are no checked results; see why: "
-            f"hpc show {run.run_id}"
-        )
+    check_succeeded(run)
     prepare_directory(directory)
     tasks = Tasks(connection, stack, workflow, run)
-    recorded = _recorded_outputs(workflow, tasks)
+    recorded = recorded_outputs(workflow, tasks)
     bucket = workflow.output_bucket(run.parameters)
     keys = workflow.output_keys(run.parameters)
     results = []
@@ -97,16 +88,6 @@ def first_line(path: Path) -> str:
     text = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
     is_cut = len(text) > _FIRST_LINE_CHARACTERS or (not line_feed and path.stat().st_size > len(start))
     return printable(text[:_FIRST_LINE_CHARACTERS]) + ("..." if is_cut else "")
-
-
-def _recorded_outputs(workflow: Workflow, tasks: Tasks) -> dict[str, Mapping[str, Any]]:
-    """What the steps that write the outputs recorded of them, by key."""
-    found = {}
-    for step in workflow.steps:
-        record = None if step.fan_out else tasks.read_record(f"{step.state}.json")
-        if record and "merged" in record:
-            found[record["merged"]["key"]] = record["merged"]
-    return found
 
 
 def _download(connection: Connection, bucket: str, key: str, path: Path, *, run: Run, sha256: str | None) -> int:

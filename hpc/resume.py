@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpc import inputs, job_definitions, stack, workflows
-from hpc.cancel import end_jobs, has_running_map
+from hpc import job_definitions, objects, stack
+from hpc.cancel import has_running_map
 from hpc.connection import Connection
-from hpc.errors import HpcError, WrongInput
+from hpc.errors import Conflict
 from hpc.jobs import unfinished_jobs
 from hpc.lease import Lease
 from hpc.remains import Shards, shards_of
@@ -26,11 +26,8 @@ from hpc.submission import etag_of, execution_arn, start_execution
 from hpc.wording import plural, quoted
 from hpc.workflows import PROJECT, Workflow
 
-JOBS_REASON = "the platform ended in the middle of the run, which goes on in a new execution"
 # S3 tells times in whole seconds: records from before and from after the start of the execution must differ in them.
 REST_S = 2.0
-# On the laptop, where looking is cheap.
-_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -57,47 +54,19 @@ def resume(
 ) -> Run:
     """The run as it goes on. `run` must have its parameters.
 
-    Raises WrongInput for a run that goes on or succeeded, whose input is not what it was, or whose project is another
+    Raises Conflict for a run that goes on or succeeded, whose input is not what it was, or whose project is another
     run's by now.
     """
     runs = Runs(connection, deployed.run_table)
     if not run.is_final and not was_interrupted(runs.execution(run.execution_arn)):
         raise _still_going(run)
     if run.status == "SUCCEEDED":
-        raise WrongInput(
+        raise Conflict(
             f"run {run.run_id}: found it SUCCEEDED; expected one that has failed or was cancelled; there is nothing to "
             f"do, fetch its results: hpc results {run.run_id} -o DIR"
         )
     _check_leftovers(connection, deployed, runs, run)
-    return _restart(connection, deployed, workflow, run, overwrite=overwrite, rest_s=rest_s)
-
-
-def continue_interrupted(connection: Connection, say: Callable[[str], None], *, rest_s: float = REST_S) -> list[Run]:
-    """Resumes every run that the platform's own end interrupted or kept from being started; gives those that go on.
-
-    For the laptop platform, before it lets others submit. A run that cannot go on fails, and its row says why.
-    """
-    deployed = stack.describe(connection)
-    runs = Runs(connection, deployed.run_table)
-    resumed = []
-    for run in runs.unfinished():
-        execution = runs.execution(run.execution_arn) if run.execution_arn else None
-        if execution is not None and not was_interrupted(execution):
-            continue
-        try:
-            workflow = workflows.load(run.workflow)
-            found = runs.with_parameters(run)
-            end_jobs(connection, deployed, run.run_id, None, reason=JOBS_REASON, say=say, poll_s=_POLL_S)
-            again = _restart(connection, deployed, workflow, found, overwrite=False, rest_s=rest_s)
-        except HpcError as error:
-            reason = f"the platform ended in the middle of the run, which could not go on: {error}"
-            runs.finish(run.run_id, "FAILED", [reason])
-            Lease(connection, deployed, run.project).give_back(run.run_id)
-            say(f"Run {run.run_id}: {reason}")
-        else:
-            say(f"Run {run.run_id} of project {run.project} goes on where the platform's end interrupted it")
-            resumed.append(again)
-    return resumed
+    return restart(connection, deployed, workflow, run, overwrite=overwrite, rest_s=rest_s)
 
 
 def plan(connection: Connection, workflow: Workflow, runs: Runs, run: Run, changed_jobs: Collection[str]) -> Plan:
@@ -130,7 +99,7 @@ def next_number(run: Run) -> int:
     return int(found[1]) + 1 if found else 2
 
 
-def _restart(
+def restart(
     connection: Connection,
     deployed: Stack,
     workflow: Workflow,
@@ -139,6 +108,7 @@ def _restart(
     overwrite: bool,
     rest_s: float,
 ) -> Run:
+    """The run in its next execution; nothing of the last one may be left. Raises Conflict when it cannot go on."""
     runs = Runs(connection, deployed.run_table)
     machine_arn = deployed.state_machine(workflow.name)
     stack.check_buckets(deployed, workflow, run.parameters)
@@ -170,7 +140,7 @@ def _restart(
         stopped_at="",
     )
     if not runs.restart(run, again):
-        raise WrongInput(
+        raise Conflict(
             f"run {run.run_id}: found that it was resumed or ended by somebody else at the same time; expected it to "
             f"stay as it was; look at it: hpc show {run.run_id}"
         )
@@ -180,15 +150,15 @@ def _restart(
     return again
 
 
-def _still_going(run: Run) -> WrongInput:
-    return WrongInput(
+def _still_going(run: Run) -> Conflict:
+    return Conflict(
         f"run {run.run_id}: found it still going ({run.status}); expected one that has failed or was cancelled; "
         f"watch it: hpc show {run.run_id} --watch; or end it: hpc cancel {run.run_id}"
     )
 
 
 def _check_leftovers(connection: Connection, deployed: Stack, runs: Runs, run: Run) -> None:
-    """Refuses a run with jobs that its last execution left, or a Map that may submit others; raises WrongInput.
+    """Refuses a run with jobs that its last execution left, or a Map that may submit others; raises Conflict.
 
     They are not ended here: another resume at the same time may have started them.
     """
@@ -201,22 +171,22 @@ def _check_leftovers(connection: Connection, deployed: Stack, runs: Runs, run: R
     if latest.execution_arn != run.execution_arn:
         raise _still_going(latest)
     found = plural(len(jobs), "job") if jobs else "a Map"
-    raise WrongInput(
+    raise Conflict(
         f"run {run.run_id}: found {found} of it still going, though the run is over; expected none; end what is left, "
         f"then resume again: hpc cancel {run.run_id}"
     )
 
 
 def _check_input(connection: Connection, workflow: Workflow, run: Run) -> None:
-    """Refuses a run whose input is gone or another one by now; raises WrongInput."""
+    """Refuses a run whose input is gone or another one by now; raises Conflict."""
     if workflow.upload is None:
         return
     bucket, key = (
         str(run.parameters[name]) for name in (workflow.upload.bucket_parameter, workflow.upload.key_parameter)
     )
-    etag = etag_of(inputs.check_object(connection, bucket, key))
+    etag = etag_of(objects.check_object(connection, bucket, key))
     if run.input_etag and etag != run.input_etag:
-        raise WrongInput(
+        raise Conflict(
             f"run {run.run_id}: found another version of its input {quoted(f's3://{bucket}/{key}', limit=800)} (ETag "
             f"{etag}); expected the one that it began with (ETag {run.input_etag}); put that one back, or submit a new "
             "run"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +13,13 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
-from hpc.errors import WrongInput
-from hpc.local.configuration import INTERRUPTED
+from hpc.errors import NotFound, WrongInput
+from hpc.submission_keys import SubmissionKey, put_both
 from hpc.wording import quoted
 
+# The error of an execution that the laptop platform's own end interrupted: its run goes on when that is up again.
+INTERRUPTED = "HpcPlatform.Interrupted"
+_ROWS_A_PAGE = 100
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 # What a run is whose execution ended without having written it down.
 _OUTCOMES = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "TIMED_OUT": "FAILED", "ABORTED": "CANCELLED"}
@@ -29,7 +32,8 @@ class Run:
     """A run's row; times are ISO 8601 in UTC, empty until they are known.
 
     `code` has an id of the code of each job. `redo` are the states that the newest execution makes anew, `made_since`
-    those that earlier ones did, each with the start of that execution: older records of them do not count.
+    those that earlier ones did, each with the start of that execution: older records of them do not count. `owner` is
+    the principal who submitted it; empty for an execution that a person started by hand.
     """
 
     run_id: str
@@ -50,6 +54,7 @@ class Run:
     made_since: Mapping[str, str] = field(default_factory=dict)
     resumes: int = 0
     resumed_at: str = ""
+    owner: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -62,6 +67,7 @@ class Run:
             "workflow": self.workflow,
             "project": self.project,
             "status": self.status,
+            "owner": self.owner or None,
             "created_at": self.created_at,
             "started_at": self.started_at or None,
             "stopped_at": self.stopped_at or None,
@@ -104,22 +110,45 @@ class Runs:
         self._table = connection.table(table_name)
 
     def get(self, run_id: str) -> Run:
-        """The run with its status as it is now; raises WrongInput when there is none of that id."""
+        """The run with its status as it is now; raises NotFound when there is none of that id."""
         run = self.find(run_id)
         if run is None:
-            raise WrongInput(f"RUN: found no run {quoted(run_id)}; expected one of those that this lists: hpc runs")
+            raise NotFound(f"RUN: found no run {quoted(run_id)}; expected one of those that this lists: hpc runs")
         return run
 
     def find(self, run_id: str) -> Run | None:
         """The run with its status as it is now, or None."""
-        run = self._read(run_id)
-        return self._reconciled(run) if run else None
+        run = self.row(run_id)
+        return self.reconciled(run) if run else None
 
     def recent(self, days: int) -> list[Run]:
         """The runs that were made today (UTC) and on the `days` - 1 days before, newest first."""
         today = datetime.now(UTC).date()
         found = [run for back in range(days) for run in self._of_day((today - timedelta(days=back)).isoformat())]
-        return sorted((self._reconciled(run) for run in found), key=lambda run: run.created_at, reverse=True)
+        return sorted((self.reconciled(run) for run in found), key=lambda run: run.created_at, reverse=True)
+
+    def newest(self, *, day: str | None = None, before: tuple[str, str] | None = None) -> Iterator[Run]:
+        """The rows of all runs, or of those made on a day, newest first; read as one goes on.
+
+        `before` is the id and the creation of a run: only what follows it. Rows of runs that go on may be old, see
+        `reconciled`.
+        """
+        made = Key("created_at").begins_with(day) if day else Key("created_at").gt(" ")
+        query: dict[str, Any] = {
+            "IndexName": "RunsByTime",
+            "KeyConditionExpression": Key("sk").eq("META") & made,
+            "ScanIndexForward": False,
+            "Limit": _ROWS_A_PAGE,
+        }
+        if before:
+            run_id, created_at = before
+            query["ExclusiveStartKey"] = {"pk": f"RUN#{run_id}", "sk": "META", "created_at": created_at}
+        while True:
+            page = self._table.query(**query)
+            yield from map(_parse, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def unfinished(self) -> list[Run]:
         """Every run whose row says that it goes on, oldest first; looks at the whole table."""
@@ -135,8 +164,11 @@ class Runs:
                 return sorted(found, key=lambda run: run.created_at)
             scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def create(self, run: Run) -> None:
-        """Writes the row of a new run; an id is never used twice."""
+    def create(self, run: Run, key: SubmissionKey | None = None) -> None:
+        """Writes the row of a new run, and with it that its submission's key is used; an id is never used twice.
+
+        Raises Conflict when the key was used before.
+        """
         item: dict[str, Any] = {
             "pk": f"RUN#{run.run_id}",
             "sk": "META",
@@ -152,7 +184,12 @@ class Runs:
         }
         if run.shards is not None:
             item["shards"] = run.shards
-        self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
+        if run.owner:
+            item["owner"] = run.owner
+        if key is None:
+            self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
+        else:
+            put_both(self._table, key, item)
 
     def restart(self, before: Run, after: Run) -> bool:
         """Writes that a run goes on in another execution; False when somebody moved its row since it was `before`."""
@@ -236,7 +273,8 @@ class Runs:
         given = {name: value for name, value in json.loads(execution["input"]).items() if name not in _NOT_PARAMETERS}
         return replace(run, parameters=given)
 
-    def _read(self, run_id: str) -> Run | None:
+    def row(self, run_id: str) -> Run | None:
+        """The run as its row says, or None."""
         item = self._table.get_item(Key={"pk": f"RUN#{run_id}", "sk": "META"}, ConsistentRead=True).get("Item")
         return _parse(item) if item else None
 
@@ -250,20 +288,23 @@ class Runs:
                 return found
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def _reconciled(self, run: Run) -> Run:
-        """Step Functions ends an execution after its last state, so a final one with an open row wrote nothing down."""
+    def reconciled(self, run: Run) -> Run:
+        """The run with its status as it is now.
+
+        Step Functions ends an execution after its last state, so a final one with an open row wrote nothing down.
+        """
         if run.is_final:
             return run
         execution = self.execution(run.execution_arn) if run.execution_arn else None
         if execution is not None and (execution["status"] not in _OUTCOMES or was_interrupted(execution)):
             return run
         # The row may have been written between the two looks, or the index may be late.
-        latest = self._read(run.run_id) or run
+        latest = self.row(run.run_id) or run
         if latest.is_final or (execution is None and _is_fresh(latest)):
             return latest
         status, reasons, stopped_at = _outcome(execution)
         self.finish(run.run_id, status, reasons, stopped_at=stopped_at)
-        return self._read(run.run_id) or latest
+        return self.row(run.run_id) or latest
 
 
 _NOT_PARAMETERS = frozenset({"run_id", "input_etag", "job_definitions", "split_done", "redo", "made_since", "resumes"})
@@ -319,6 +360,7 @@ def _parse(item: Mapping[str, Any]) -> Run:
         made_since=dict(item.get("made_since", {})),
         resumes=int(item.get("resumes", 0)),
         resumed_at=item.get("resumed_at", ""),
+        owner=item.get("owner", ""),
     )
 
 

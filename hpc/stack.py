@@ -90,20 +90,23 @@ def check_buckets(stack: Stack, workflow: Workflow, parameters: Mapping[str, Any
         key = str(parameters[workflow.upload.key_parameter])
         is_bucket_allowed = any(entry.bucket == bucket for entry in stack.allowed_inputs)
         wrong = workflow.upload.key_parameter if is_bucket_allowed else workflow.upload.bucket_parameter
-        _check(_label(workflow, wrong), bucket, [key], stack.allowed_inputs, "inputBuckets")
-    label = _label(workflow, workflow.output_bucket_parameter)
-    keys = list(workflow.output_keys(parameters).values())
-    _check(label, workflow.output_bucket(parameters), keys, stack.allowed_outputs, "outputBuckets")
+        if problem := _not_allowed(bucket, [key], stack.allowed_inputs, "inputBuckets"):
+            raise WrongInput(f"{_label(workflow, wrong)}: {problem}", field=wrong)
+    bucket, keys = workflow.output_bucket(parameters), list(workflow.output_keys(parameters).values())
+    if problem := _not_allowed(bucket, keys, stack.allowed_outputs, "outputBuckets"):
+        field = workflow.output_bucket_parameter
+        raise WrongInput(f"{_label(workflow, field)}: {problem}", field=field)
 
 
-def _check(label: str, bucket: str, keys: list[str], allowed: Sequence[AllowedKeys], setting: str) -> None:
+def _not_allowed(bucket: str, keys: list[str], allowed: Sequence[AllowedKeys], setting: str) -> str | None:
     for key in keys:
         if not any(entry.bucket == bucket and entry.allows(key) for entry in allowed):
             choices = "; ".join(str(entry) for entry in allowed) or "(none)"
-            raise WrongInput(
-                f"{label}: found s3://{bucket}/{key}, which the platform's jobs may not use; expected one of: {choices}"
+            return (
+                f"found s3://{bucket}/{key}, which the platform's jobs may not use; expected one of: {choices}"
                 f"; to allow another, add it to the setting {setting} and deploy again"
             )
+    return None
 
 
 def _label(workflow: Workflow, name: str | None) -> str:

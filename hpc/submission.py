@@ -1,131 +1,98 @@
-"""Starts a run: every check that can be made before, the upload, the run's row, the execution. In this order."""
+"""Starts a run on what is in S3: every check that can be made before, the run's row, the execution. In this order."""
 
 from __future__ import annotations
 
 import json
-import mimetypes
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from hpc import inputs, job_definitions, parameters, stack
+from hpc import job_definitions, objects, stack
 from hpc.connection import Connection, error_code
-from hpc.errors import HpcError, WrongInput
-from hpc.inputs import Scan
+from hpc.errors import HpcError
 from hpc.lease import Lease
 from hpc.runs import Run, Runs, now
 from hpc.stack import Stack
-from hpc.wording import quoted, quoted_path
+from hpc.submission_keys import SubmissionKey, run_started_with
 from hpc.workflows import PROJECT, Workflow
-
-_SHA256_DIGITS_IN_KEY = 12
 
 
 @dataclass(frozen=True)
-class LocalInput:
-    """A checked file on this machine; `shards` is None for a workflow that makes none."""
+class Checked:
+    """A submission that nothing speaks against: the parameters with what was filled in, and the input's ETag."""
 
-    path: Path
-    scan: Scan
-    shards: int | None
+    parameters: Mapping[str, Any]
+    input_etag: str
 
 
-def check_local(
-    workflow: Workflow, given: Mapping[str, Any], path: Path, *, on_laptop: bool
-) -> tuple[dict[str, Any], LocalInput]:
-    """The run's parameters and the checked file, without talking to any platform; raises WrongInput.
+def check(
+    connection: Connection, deployed: Stack, workflow: Workflow, values: Mapping[str, Any], *, overwrite: bool
+) -> Checked:
+    """Makes every check that can be made before a run on an object that is in S3 (or on none, where none is read).
 
-    The parameter of the bucket is filled in by `submit_file`, which knows the stack.
+    `values` come from `parameters.validate`. Raises WrongInput, Conflict for a project that may not be written now.
     """
-    if workflow.upload is None:
-        raise WrongInput(f"FILE: found {quoted_path(path)}; expected none, workflow {workflow.name} takes no file")
-    for name in workflow.upload_parameters:
-        if given.get(name) is not None:
-            raise WrongInput(
-                f"{name}: found {quoted(given[name])} beside FILE; expected one of both; leave FILE out to work on an "
-                "object that is in S3"
-            )
-    inputs.check_file_name(path)
-    # Both stand for what the upload fills in, so that all the other parameters are judged before the file is read.
-    bucket, key = "to-be-filled-in", f"{workflow.upload.prefix}{path.name}"
-    filled_in = {workflow.upload.bucket_parameter: bucket, workflow.upload.key_parameter: key}
-    values = parameters.validate(workflow, {**given, **filled_in})
-    scan = inputs.check_file(path, workflow, on_laptop=on_laptop)
-    shards = None
-    if workflow.sharding:
-        name = workflow.sharding.lines_per_shard_parameter
-        label = next(parameter.label for parameter in workflow.parameters if parameter.name == name)
-        shards = inputs.check_sharding(scan, path, workflow.sharding, values, label)
-    key = f"{workflow.upload.prefix}{values[PROJECT]}/{scan.sha256[:_SHA256_DIGITS_IN_KEY]}/{path.name}"
-    values = parameters.validate(workflow, {**values, **filled_in, workflow.upload.key_parameter: key})
-    return values, LocalInput(path=path, scan=scan, shards=shards)
-
-
-def submit_file(
-    connection: Connection,
-    workflow: Workflow,
-    values: Mapping[str, Any],
-    local: LocalInput,
-    *,
-    overwrite: bool,
-    say: Callable[[str], None],
-) -> Run:
-    """Uploads the file and starts a run on it; `values` and `local` come from `check_local`."""
-    if workflow.upload is None:
-        raise WrongInput(f"workflow {workflow.name} takes no file")
-    deployed = stack.describe(connection)
-    filled_in = _with_output_bucket(workflow, {**values, workflow.upload.bucket_parameter: deployed.bucket}, deployed)
+    filled_in = with_output_bucket(workflow, values, deployed)
     stack.check_buckets(deployed, workflow, filled_in)
-    # The key holds the content's checksum, so the ETag, which is not known before the upload, tells nothing more.
-    lease = Lease(connection, deployed, filled_in[PROJECT])
-    lease.check(input_uri=workflow.input_uri(filled_in), input_etag="", overwrite=overwrite)
-    etag = upload(connection, local, deployed.bucket, str(filled_in[workflow.upload.key_parameter]), say=say)
-    return start(connection, deployed, workflow, filled_in, input_etag=etag, shards=local.shards)
-
-
-def submit_object(connection: Connection, workflow: Workflow, values: Mapping[str, Any], *, overwrite: bool) -> Run:
-    """Starts a run on an object that is in S3 already (or on none, for a workflow that reads none).
-
-    `values` come from `parameters.validate`.
-    """
-    deployed = stack.describe(connection)
-    values = _with_output_bucket(workflow, values, deployed)
-    stack.check_buckets(deployed, workflow, values)
     etag = ""
     if workflow.upload:
-        bucket, key = values[workflow.upload.bucket_parameter], values[workflow.upload.key_parameter]
-        etag = etag_of(inputs.check_object(connection, bucket, key))
-    lease = Lease(connection, deployed, values[PROJECT])
-    lease.check(input_uri=workflow.input_uri(values), input_etag=etag, overwrite=overwrite)
-    return start(connection, deployed, workflow, values, input_etag=etag, shards=None)
+        bucket, key = filled_in[workflow.upload.bucket_parameter], filled_in[workflow.upload.key_parameter]
+        etag = etag_of(objects.check_object(connection, bucket, key, field=workflow.upload.key_parameter))
+    lease = Lease(connection, deployed, filled_in[PROJECT])
+    lease.check(input_uri=workflow.input_uri(filled_in), input_etag=etag, overwrite=overwrite)
+    return Checked(filled_in, etag)
 
 
-def upload(connection: Connection, local: LocalInput, bucket: str, key: str, *, say: Callable[[str], None]) -> str:
-    """Puts the file into S3, unless its content is there already and can be read; gives the object's ETag."""
-    s3 = connection.client("s3")
-    head = _head(connection, bucket, key)
-    if head is None or not _is_copy(head, local.scan) or inputs.why_archived(bucket, key, head):
-        say(f"Uploading {quoted(local.path.name)} ({local.scan.bytes / 1e6:,.1f} MB) to s3://{bucket}/{key}")
-        metadata = {"ContentType": mimetypes.guess_type(local.path.name)[0] or "application/octet-stream"}
-        try:
-            s3.upload_file(
-                str(local.path), bucket, key, ExtraArgs={**metadata, "Metadata": {"sha256": local.scan.sha256}}
-            )
-        except OSError as error:
-            raise WrongInput(f"FILE: found {quoted_path(local.path)}: {error.strerror}; it was there before") from error
-        head = inputs.check_object(connection, bucket, key)
-        if head["ContentLength"] != local.scan.bytes or local.path.stat().st_mtime_ns != local.scan.modified_ns:
-            s3.delete_object(Bucket=bucket, Key=key)
-            raise WrongInput(
-                f"FILE: found {quoted_path(local.path)} changed during the upload; expected it to stay as it is; "
-                "submit it again when nothing writes to it"
-            )
-    return etag_of(head)
+def submit_object(
+    connection: Connection,
+    deployed: Stack,
+    workflow: Workflow,
+    values: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    owner: str,
+    key: SubmissionKey | None = None,
+) -> Run:
+    """Checks, and starts a run; raises Conflict when the key was used before."""
+    checked = check(connection, deployed, workflow, values, overwrite=overwrite)
+    return start(
+        connection,
+        deployed,
+        workflow,
+        checked.parameters,
+        input_etag=checked.input_etag,
+        shards=None,
+        owner=owner,
+        key=key,
+    )
+
+
+def submit_once(
+    connection: Connection,
+    deployed: Stack,
+    workflow: Workflow,
+    values: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    key: SubmissionKey,
+) -> tuple[Run, bool]:
+    """The run that the key stands for, and whether it was started just now."""
+    runs = Runs(connection, deployed.run_table)
+    table = connection.table(deployed.run_table)
+    if earlier := run_started_with(table, key):
+        return runs.get(earlier), False
+    try:
+        started = submit_object(connection, deployed, workflow, values, overwrite=overwrite, owner=key.owner, key=key)
+    except HpcError:
+        # A request with the same key may have been faster: then its run is what made this one fail.
+        if earlier := run_started_with(table, key):
+            return runs.get(earlier), False
+        raise
+    return started, True
 
 
 def start(
@@ -136,6 +103,8 @@ def start(
     *,
     input_etag: str,
     shards: int | None,
+    owner: str,
+    key: SubmissionKey | None = None,
 ) -> Run:
     """Writes the run's row, then starts its execution; a run whose execution cannot be started is FAILED."""
     machine_arn = deployed.state_machine(workflow.name)
@@ -152,9 +121,10 @@ def start(
         shards=shards,
         input_etag=input_etag,
         code=job_definitions.code_ids(connection, definitions),
+        owner=owner,
     )
     runs = Runs(connection, deployed.run_table)
-    runs.create(run)
+    runs.create(run, key)
     start_execution(connection, runs, run, machine_arn, job_definitions.arns_of(definitions))
     return run
 
@@ -184,24 +154,10 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def _with_output_bucket(workflow: Workflow, values: Mapping[str, Any], deployed: Stack) -> dict[str, Any]:
+def with_output_bucket(workflow: Workflow, values: Mapping[str, Any], deployed: Stack) -> dict[str, Any]:
+    """The parameters, and where results go when nobody said it: to the input's bucket, or the stack's own."""
     name = workflow.output_bucket_parameter
     return {**values, name: workflow.output_bucket(values) or deployed.bucket} if name else dict(values)
-
-
-def _head(connection: Connection, bucket: str, key: str) -> Mapping[str, Any] | None:
-    try:
-        head: Mapping[str, Any] = connection.client("s3").head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        # 403: without permission to list the bucket, S3 says so of a missing object.
-        if error_code(error) not in {"404", "403"}:
-            raise
-        return None
-    return head
-
-
-def _is_copy(head: Mapping[str, Any], scan: Scan) -> bool:
-    return (head["ContentLength"], head.get("Metadata", {}).get("sha256")) == (scan.bytes, scan.sha256)
 
 
 def etag_of(head: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def quoted(value: object, *, limit: int = 60) -> str:
-    """What a person typed, printable on one line and cut at `limit` characters.
+    """What a person gave, printable on one line and cut at `limit` characters.
 
     >>> quoted("a/b")
     "'a/b'"
@@ -14,7 +14,8 @@ def quoted(value: object, *, limit: int = 60) -> str:
     "'xxxx...' (200 characters)"
     """
     if not isinstance(value, str):
-        return repr(value)
+        text = repr(value)
+        return text if len(text) <= limit else f"{text[:limit]}..."
     if len(value) <= limit:
         return repr(value)
     return f"{value[:limit] + '...'!r} ({len(value)} characters)"

@@ -1,23 +1,13 @@
-"""Reads workflow folders: what a person gives, which steps they see, which outputs they get."""
+"""What a workflow is to people: what they give, which steps they see, which outputs they get."""
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import jsonschema
-import yaml
-
-from hpc.errors import WrongInput
-from hpc.wording import quoted
 
 # The parameter that every workflow has: it names the result folder, and a project has one run at a time.
 PROJECT = "ProjectNo"
-PREFERRED = "string_processing"
 
 
 @dataclass(frozen=True)
@@ -155,51 +145,8 @@ class Workflow:
         return keys
 
 
-def workflows_dir() -> Path:
-    """The folder of all workflows, beside this package."""
-    return Path(__file__).resolve().parents[1] / "workflows"
-
-
-def names() -> list[str]:
-    """The workflows that there are, sorted."""
-    return sorted(file.parent.name for file in workflows_dir().glob("*/workflow.yaml"))
-
-
-def default_name() -> str | None:
-    """The workflow that is meant when none is named: the only one, or the shipped demo."""
-    found = names()
-    if len(found) == 1:
-        return found[0]
-    return PREFERRED if PREFERRED in found else None
-
-
-def load(name: str) -> Workflow:
-    """The workflow of that name; raises WrongInput when there is none or its folder is not well formed."""
-    if name not in names():
-        raise WrongInput(f"--workflow: found {quoted(name)}; expected one of: {', '.join(names()) or '(none)'}")
-    return _read(workflows_dir() / name / "workflow.yaml")
-
-
-@functools.cache
-def _read(file: Path) -> Workflow:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        jsonschema.validate(content, _folder_schema(file.parents[1] / "schema.json"))
-        return _parse(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise WrongInput(f"{file} cannot be read: {error}; expected YAML in UTF-8") from error
-    except jsonschema.ValidationError as error:
-        place = "/".join(str(part) for part in error.absolute_path) or "its top level"
-        raise WrongInput(f"{file}: {place}: {error.message}; workflows/schema.json says what is allowed") from error
-
-
-@functools.cache
-def _folder_schema(file: Path) -> Mapping[str, Any]:
-    schema: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return schema
-
-
-def _parse(content: Mapping[str, Any]) -> Workflow:
+def parse(content: Mapping[str, Any]) -> Workflow:
+    """A workflow, from what its `workflow.yaml` says; `content` keeps to `workflows/schema.json`."""
     schema = content["parameters"]
     required = set(schema.get("required", []))
     return Workflow(

@@ -14,6 +14,7 @@ from hpc_constructs.notifications import Notifications
 from hpc_constructs.object_access import ObjectStores
 from hpc_constructs.outputs import declare_outputs
 from hpc_constructs.platform import Platform
+from hpc_constructs.run_access import RunAccess
 from hpc_constructs.run_table import RunTable
 from hpc_constructs.workflow import Workflow
 from hpc_constructs.workflow_checks import pascal_case
@@ -22,7 +23,10 @@ from settings import Settings
 
 
 class ProductionStack(Stack):
-    """Everything a run needs: network, data, images, compute, notifications, and a state machine a workflow."""
+    """Everything a run needs: network, data, images, compute, notifications, and a state machine a workflow.
+
+    Exposes `run_access` for those who submit runs from other stacks.
+    """
 
     def __init__(
         self, scope: Construct, name: str, *, settings: Settings, workflows: Sequence[WorkflowFolder], **kwargs: Any
@@ -57,3 +61,4 @@ class ProductionStack(Stack):
         )
         machines = [Workflow(self, pascal_case(each.name), folder=each, platform=platform) for each in workflows]
         declare_outputs(self, platform=platform, workflows=machines)
+        self.run_access = RunAccess(self, "RunAccess", platform=platform, workflows=machines)

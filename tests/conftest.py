@@ -16,3 +16,9 @@ from tests.synthesis import Synthesized, synthesize
 def production() -> Synthesized:
     """The stack with default settings, synthesized once for all tests."""
     return synthesize()
+
+
+@pytest.fixture(scope="session")
+def web_application(production: Synthesized) -> Synthesized:
+    """The stack of the API, from the same synthesis."""
+    return production.web

@@ -37,7 +37,7 @@ class Policies:
         self._resources = template["Resources"]
 
     def allows(self, role: str, action: str, resource: str, **condition_keys: str) -> bool:
-        """Whether the role (a logical id) may; `condition_keys` such as `prefix="a/"` for `s3:prefix`."""
+        """Whether the role or policy (a logical id) may; `condition_keys` such as `prefix="a/"` for `s3:prefix`."""
         keys = {f"s3:{name}": value for name, value in condition_keys.items()}
         matching = [each for each in self.statements(role) if _matches(each, action, resource, keys)]
         assert all(each["Effect"] in ("Allow", "Deny") for each in matching)
@@ -49,6 +49,9 @@ class Policies:
             properties = resource.get("Properties", {})
             if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in properties["Roles"]:
                 yield from map(self._resolved, properties["PolicyDocument"]["Statement"])
+        if self._resources[role]["Type"] == "AWS::IAM::ManagedPolicy":
+            yield from map(self._resolved, self._resources[role]["Properties"]["PolicyDocument"]["Statement"])
+            return
         for inline in self._resources[role]["Properties"].get("Policies", []):
             yield from map(self._resolved, inline["PolicyDocument"]["Statement"])
 

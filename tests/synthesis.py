@@ -14,10 +14,11 @@ USER = "abc"
 
 @dataclass(frozen=True)
 class Synthesized:
-    """A synthesized assembly, which is gone with this object, and its only stack's template as a dict."""
+    """A synthesized assembly, which is gone with this object, and the template of one of its stacks as a dict."""
 
     directory: tempfile.TemporaryDirectory[str]
     template: dict[str, Any]
+    stack: str = "Production"
 
     @property
     def folder(self) -> Path:
@@ -25,7 +26,12 @@ class Synthesized:
 
     @property
     def template_file(self) -> Path:
-        return self.folder / f"Production-{USER}.template.json"
+        return self.folder / f"{self.stack}-{USER}.template.json"
+
+    @property
+    def web(self) -> "Synthesized":
+        """The same assembly, and the template of its stack `WebApplication`."""
+        return Synthesized(self.directory, _template(self.folder, "WebApplication"), "WebApplication")
 
     @property
     def validation_report(self) -> dict[str, Any]:
@@ -64,5 +70,9 @@ def _synthesized(settings: tuple[tuple[str, str], ...]) -> Synthesized:
 
     directory = tempfile.TemporaryDirectory(prefix="hpc-cdk-out-")
     create_app(context=dict(settings), environment={"UserName": USER}, outdir=directory.name).synth()
-    template = json.loads(Path(directory.name, f"Production-{USER}.template.json").read_text("utf-8"))
-    return Synthesized(directory, template)
+    return Synthesized(directory, _template(Path(directory.name), "Production"))
+
+
+def _template(folder: Path, stack: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / f"{stack}-{USER}.template.json").read_text("utf-8"))
+    return found

@@ -44,6 +44,9 @@ def test_with_a_user_name_only_everything_has_its_default() -> None:
         "retain_data": True,
         "existing_bucket": "",
         "existing_table": "",
+        "api_rate_limit": 50,
+        "api_burst_limit": 100,
+        "admins": (),
         "workflows_directory": "workflows",
         "lambda_directory": "lambda",
     }
@@ -88,6 +91,7 @@ def test_settings_are_frozen() -> None:
         ("x86InstanceFamilies", "r5,g4dn,m6i.4xlarge", "x86_instance_families", ("r5", "g4dn", "m6i.4xlarge")),
         ("spot", "False", "spot", False),
         ("logRetentionDays", "731", "log_retention_days", 731),
+        ("admins", "arn:aws:iam::1:role/R, bob@x.org", "admins", ("arn:aws:iam::1:role/R", "bob@x.org")),
         (
             "inputBuckets",
             "g-1:raw/*;a-2:x/*,y/*",

@@ -30,14 +30,15 @@ class ObjectStores:
     inputs: tuple[BucketKeys, ...]
     outputs: tuple[BucketKeys, ...]
 
-    def grant(self, role: iam.Role, accesses: Iterable[ObjectAccess]) -> None:
-        """Gives the role what `accesses` declare, and nothing more."""
+    def grant(self, role: iam.Role | iam.ManagedPolicy, accesses: Iterable[ObjectAccess]) -> None:
+        """Gives the role, or those to whom the policy is attached, what `accesses` declare, and nothing more."""
+        add = role.grant_principal.add_to_principal_policy
         declared = tuple(accesses)
         for flag, actions in _ACTIONS.items():
             chosen = [access for access in declared if getattr(access, flag)]
             objects = [f"{arn}/{keys}" for access in chosen for arn, keys in self._reach(role, access)]
             if objects:
-                role.add_to_policy(iam.PolicyStatement(actions=[*actions], resources=[*dict.fromkeys(objects)]))
+                add(iam.PolicyStatement(actions=[*actions], resources=[*dict.fromkeys(objects)]))
                 acknowledge_wildcards(role, objects, reason=_REASON)
         listed: dict[str, list[str]] = {}
         for access in declared:
@@ -45,7 +46,7 @@ class ObjectStores:
                 listed.setdefault(arn, []).append(keys)
         for arn, prefixes in listed.items():
             condition = {"StringLike": {"s3:prefix": prefixes}}
-            role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[arn], conditions=condition))
+            add(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[arn], conditions=condition))
 
     def allowed_inputs(self, accesses: Iterable[ObjectAccess]) -> list[dict[str, object]]:
         """Where inputs may lie, as `[{"bucket": ..., "keys": [...]}]`, the data bucket first."""
@@ -62,7 +63,7 @@ class ObjectStores:
         allowed: list[dict[str, object]] = [{"bucket": self.data.bucket_name, "keys": [*dict.fromkeys(folders)]}]
         return allowed + [{"bucket": other.bucket, "keys": [*other.keys]} for other in others]
 
-    def _reach(self, role: iam.Role, access: ObjectAccess) -> Iterator[tuple[str, str]]:
+    def _reach(self, role: iam.Role | iam.ManagedPolicy, access: ObjectAccess) -> Iterator[tuple[str, str]]:
         """ARN of each bucket that the access reaches, with a pattern of keys in it.
 
         A run lays out its results the same way in every bucket, so the keys of an output bucket narrow the declared

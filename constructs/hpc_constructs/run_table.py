@@ -5,19 +5,24 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 RUNS_BY_DAY = "RunsByDay"
+RUNS_BY_TIME = "RunsByTime"
 
 
 class RunTable(Construct):
-    """One DynamoDB table: `RUN#<id>`/`META` rows, `LEASE#<project>`/`LEASE` rows, and an index by day and status.
+    """One DynamoDB table with the rows `RUN#<id>`/`META`, `LEASE#<project>`/`LEASE`, `IDEMPOTENCY#<owner>#<key>`/`RUN`.
+
+    Two indexes: runs by day and status, and all runs by time (their `sk` is the same, so one query pages through them).
 
     Exposes `table`. Billed by request: nothing while idle but storage. An existing table is taken over by its name
-    and left as it is; it must have the same keys and the index `RunsByDay`.
+    and left as it is; it must have the same keys and indexes.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, retain: bool, existing: str) -> None:
         super().__init__(scope, construct_id)
         self.table: dynamodb.ITable = (
-            dynamodb.Table.from_table_attributes(self, "Table", table_name=existing, global_indexes=[RUNS_BY_DAY])
+            dynamodb.Table.from_table_attributes(
+                self, "Table", table_name=existing, global_indexes=[RUNS_BY_DAY, RUNS_BY_TIME]
+            )
             if existing
             else self._new_table(retain=retain)
         )
@@ -41,5 +46,10 @@ class RunTable(Construct):
             index_name=RUNS_BY_DAY,
             partition_key=dynamodb.Attribute(name="day", type=text),
             sort_key=dynamodb.Attribute(name="status", type=text),
+        )
+        table.add_global_secondary_index(
+            index_name=RUNS_BY_TIME,
+            partition_key=dynamodb.Attribute(name="sk", type=text),
+            sort_key=dynamodb.Attribute(name="created_at", type=text),
         )
         return table

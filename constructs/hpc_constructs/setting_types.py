@@ -60,11 +60,20 @@ def _buckets(value: Any) -> tuple[BucketKeys, ...]:
     return value if isinstance(value, tuple) else parse_bucket_keys(str(value))
 
 
+def _owners(value: Any) -> tuple[str, ...]:
+    words = value if isinstance(value, list | tuple) else str(value).split(",")
+    owners = tuple(str(word).strip() for word in words)
+    if len(set(owners)) < len(owners) or not all(re.fullmatch(r"[!-+\--~]{1,256}", owner) for owner in owners):
+        raise ValueError(value)
+    return owners
+
+
 Count = Annotated[int, BeforeValidator(_count)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 RetentionDays = Annotated[Count, AfterValidator(_retention_days)]
 Buckets = Annotated[tuple[BucketKeys, ...], BeforeValidator(_buckets)]
 LowerCase = Annotated[str, BeforeValidator(lambda name: str(name).strip().lower())]
+Admins = Annotated[tuple[str, ...], BeforeValidator(_owners)]
 UserName = Annotated[LowerCase, _text(r"(?=.{2,20}$)[a-z0-9](?:-?[a-z0-9])*")]
 EmailAddress = Annotated[str, _text(r"(?:[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+)?")]
 Region = Annotated[str, _text(r"[a-z]{2}(?:-[a-z]+){1,2}-[0-9]")]

@@ -49,6 +49,7 @@ def _read(folder: Path, validator: Draft202012Validator, functions: Path) -> Wor
         jobs=tuple(_job(name, job) for name, job in raw["jobs"].items()),
         functions=tuple(_function(name, part, functions) for name, part in raw.get("functions", {}).items()),
         machine_accesses=tuple(_accesses(raw.get("machine", {}))),
+        described=raw,
     )
 
 

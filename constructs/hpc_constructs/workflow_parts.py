@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,10 @@ class Function(Part):
 
 @dataclass(frozen=True)
 class WorkflowFolder:
-    """One workflow; `definition` is its state machine as parsed JSON, with `${Placeholders}` in it."""
+    """One workflow; `definition` is its state machine as parsed JSON, with `${Placeholders}` in it.
+
+    `described` is what its `workflow.yaml` says, whole: for those who read it while runs go on.
+    """
 
     name: str
     definition: dict[str, Any]
@@ -47,6 +50,7 @@ class WorkflowFolder:
     jobs: tuple[Job, ...]
     functions: tuple[Function, ...]
     machine_accesses: tuple[ObjectAccess, ...]
+    described: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def accesses(self) -> tuple[ObjectAccess, ...]:

@@ -15,8 +15,6 @@ from hpc.local.object_store import StoreConfig, StorePorts
 ACCOUNT = "000000000000"
 # Each attempt of a job works in a folder of its own below it.
 JOBS_DIR = "jobs"
-# The error of an execution that the platform's own end interrupted: its run goes on when the platform is up again.
-INTERRUPTED = "HpcPlatform.Interrupted"
 # The platform's own processes need room beside the jobs.
 _JOB_MEMORY_SHARE = 0.75
 

@@ -22,6 +22,15 @@ class Coverage(StrEnum):
 
 
 RESOURCE_TYPES: dict[str, Coverage] = {
+    "AWS::ApiGateway::Account": Coverage.RECORDED,
+    "AWS::ApiGateway::Deployment": Coverage.RUNS,
+    "AWS::ApiGateway::GatewayResponse": Coverage.RUNS,
+    "AWS::ApiGateway::Method": Coverage.RUNS,
+    "AWS::ApiGateway::Model": Coverage.RUNS,
+    "AWS::ApiGateway::RequestValidator": Coverage.RUNS,
+    "AWS::ApiGateway::Resource": Coverage.RUNS,
+    "AWS::ApiGateway::RestApi": Coverage.RUNS,
+    "AWS::ApiGateway::Stage": Coverage.RUNS,
     "AWS::Batch::ComputeEnvironment": Coverage.RECORDED,
     "AWS::Batch::JobDefinition": Coverage.RUNS,
     "AWS::Batch::JobQueue": Coverage.RUNS,
@@ -44,10 +53,12 @@ RESOURCE_TYPES: dict[str, Coverage] = {
     "AWS::EC2::VPCGatewayAttachment": Coverage.RECORDED,
     "AWS::ECR::Repository": Coverage.RECORDED,
     "AWS::IAM::InstanceProfile": Coverage.RECORDED,
+    "AWS::IAM::ManagedPolicy": Coverage.RUNS,
     "AWS::IAM::Policy": Coverage.RUNS,
     "AWS::IAM::Role": Coverage.RUNS,
     "AWS::KMS::Key": Coverage.RECORDED,
     "AWS::Lambda::Function": Coverage.RUNS,
+    "AWS::Lambda::Permission": Coverage.RECORDED,
     "AWS::Logs::LogGroup": Coverage.RUNS,
     "AWS::S3::Bucket": Coverage.RUNS,
     "AWS::S3::BucketPolicy": Coverage.RUNS,

@@ -1,4 +1,4 @@
-"""Deploys `Production-<user>` into the emulator with the real CDK CLI, as `cdk bootstrap` and `cdk deploy` do on AWS.
+"""Deploys the stacks of a user into the emulator with the real CDK CLI, as `cdk bootstrap` and `cdk deploy` do on AWS.
 
 Nothing is done when nothing changed: a digest over everything that the templates are made of is kept beside the
 platform's state and compared with the stack that the emulator really has.
@@ -32,6 +32,7 @@ _SOURCES = (
     "constructs",
     "workflows",
     "lambda",
+    "hpc/*.py",  # the API's function has copies of some
 )
 _SKIPPED = ("__pycache__", ".egg-info")
 _COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
@@ -59,6 +60,11 @@ class DeployTarget:
         return f"Production-{self.user_name}"
 
     @property
+    def stack_names(self) -> tuple[str, ...]:
+        """All stacks, in the order in which they are deployed."""
+        return (self.stack_name, f"WebApplication-{self.user_name}")
+
+    @property
     def assembly(self) -> Path:
         """The synthesized cloud assembly (`cdk.out`)."""
         return self.state_dir / "cdk.out"
@@ -79,11 +85,11 @@ class DeployTarget:
 
 
 def deploy(target: DeployTarget, *, say: Callable[[str], None]) -> bool:
-    """Brings the stack up to date; False when it already was. Raises DeployError."""
+    """Brings the stacks up to date; False when it already was. Raises DeployError."""
     digest_file = target.state_dir / "deployed.sha256"
     digest = source_digest(target.project_root, cdk_settings(os.environ))
     known = digest_file.read_text().strip() if digest_file.is_file() else ""
-    if known == digest and _stack_status(target, target.stack_name) in _COMPLETE:
+    if known == digest and all(_stack_status(target, name) in _COMPLETE for name in target.stack_names):
         return False
     digest_file.unlink(missing_ok=True)
     say("Synthesizing the templates (cdk synth)")
@@ -92,11 +98,11 @@ def deploy(target: DeployTarget, *, say: Callable[[str], None]) -> bool:
     if _stack_status(target, "CDKToolkit") not in _COMPLETE:
         say("Preparing the account for the CDK (cdk bootstrap)")
         _cdk(target, "bootstrap", f"aws://{target.account}/{target.region}", "--app", str(target.assembly))
-    say(f"Deploying {target.stack_name} (cdk deploy)")
+    say(f"Deploying {' and '.join(target.stack_names)} (cdk deploy)")
     _cdk(
         target,
         "deploy",
-        target.stack_name,
+        *target.stack_names,
         *("--app", str(target.assembly)),
         *("--require-approval", "never"),
         *("--progress", "events"),
@@ -116,8 +122,7 @@ def source_digest(project_root: Path, settings: Mapping[str, str]) -> str:
 
 def _source_files(project_root: Path) -> Iterator[Path]:
     for name in _SOURCES:
-        path = project_root / name
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        files = sorted(found for path in project_root.glob(name) for found in (path, *path.rglob("*")))
         yield from (file for file in files if file.is_file() and not any(skip in str(file) for skip in _SKIPPED))
 
 
@@ -131,7 +136,8 @@ def cdk_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_coverage(target: DeployTarget, say: Callable[[str], None]) -> None:
-    types = template_types(target.assembly / f"{target.stack_name}.template.json")
+    templates = [target.assembly / f"{name}.template.json" for name in target.stack_names]
+    types = set[str]().union(*map(template_types, templates))
     unknown = uncovered(types)
     if unknown:
         raise DeployError(

@@ -79,6 +79,7 @@ def serve(config: PlatformConfig) -> None:
         access_key_id=config.access_key_id,
         secret_access_key=config.secret_access_key,
         state_dir=config.state_dir,
+        jobs_dir=_jobs_dir(config),
     )
     _listen()
 
@@ -116,12 +117,16 @@ def _batch_config(config: PlatformConfig) -> BatchConfig:
         account=ACCOUNT,
         vcpus=config.vcpus,
         memory_mib=config.memory_mib,
-        jobs_dir=Path(config.project_root) / "docker-image" / "BatchJob",
+        jobs_dir=_jobs_dir(config),
         scratch_dir=config.state / JOBS_DIR,
         path_prefix=Path(sys.executable).parent,
         endpoint_url=config.endpoint_url,
         faults_file=config.state / "faults.json",
     )
+
+
+def _jobs_dir(config: PlatformConfig) -> Path:
+    return Path(config.project_root) / "docker-image" / "BatchJob"
 
 
 if __name__ == "__main__":

@@ -95,7 +95,11 @@ def configuration(*, port: int, store_host: str) -> dict[str, Any]:
         # ministack resets itself for whoever asks (a web page, say), and our own paths are the platform's.
         {"match": [{"path": ["/_*"]}], "handle": [_closed()], "terminal": True},
         # Nobody but the emulator says these.
-        {"handle": [{"handler": "headers", "request": {"delete": ["X-Hpc-*"]}}]},
+        {
+            "handle": [
+                {"handler": "headers", "request": {"delete": [ROUTE_HEADER, *SIGNING_HEADERS.values(), LENGTH_HEADER]}}
+            ]
+        },
         {"match": [is_s3], "handle": [_ask_emulator()]},
         {
             "match": [{"query": {"X-Amz-Signature": ["*"]}}, {"query": {"AWSAccessKeyId": ["*"]}}],

@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from hpc.connection import reporting_unreachable, to_laptop
+from hpc.connecting import to_laptop
+from hpc.connection import reporting_unreachable
 from hpc.errors import HpcError
+from hpc.interrupted import continue_interrupted
 from hpc.local import platform
 from hpc.local.platform import PlatformState
-from hpc.resume import continue_interrupted
 
 _WAIT_S = 120
 

@@ -116,7 +116,7 @@ def test_a_platform_that_was_ended_or_killed_in_mid_run_leaves_no_job_and_contin
     assert own_platform.wait(own_platform.submit(lines_file, "Ended", 500))["status"] == "SUCCEEDED"
 
 
-def test_synthesis_lists_the_stack_without_credentials_and_with_only_a_user_name(tmp_path):
+def test_synthesis_lists_the_stacks_without_credentials_and_with_only_a_user_name(tmp_path):
     python = f"{sys.executable} app.py"
     node = Path(sys.executable).parent / "node"
     listed = subprocess.run(
@@ -125,4 +125,4 @@ def test_synthesis_lists_the_stack_without_credentials_and_with_only_a_user_name
         cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert listed.returncode == 0, listed.stderr
-    assert listed.stdout.split() == ["Production-abc"]
+    assert listed.stdout.split() == ["Production-abc", "WebApplication-abc"]

@@ -17,8 +17,9 @@ import pytest
 import urllib3
 from botocore.awsrequest import AWSResponse, HeadersDict
 
-from hpc import job_definitions, workflows
-from hpc.connection import to_laptop
+from hpc import job_definitions
+from hpc import workflow_folders as folders
+from hpc.connecting import to_laptop
 from hpc.local import batch_http
 from hpc.local.batch import BatchConfig, BatchPorts, BatchService
 from hpc.local.platform import PlatformState
@@ -27,6 +28,7 @@ from hpc.stack import describe
 from hpc.submission import new_run_id
 
 REGION = "us-east-1"
+ATTRIBUTES = ("pk", "sk", "day", "status", "created_at")
 JOBS = ("string_split", "string_repeat", "string_reverse", "string_merge")
 
 
@@ -147,7 +149,7 @@ def stack(connection):
         TableName=table,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "day", "status")],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ATTRIBUTES],
         GlobalSecondaryIndexes=[
             {
                 "IndexName": "RunsByDay",
@@ -156,7 +158,15 @@ def stack(connection):
                     {"AttributeName": "status", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "ALL"},
-            }
+            },
+            {
+                "IndexName": "RunsByTime",
+                "KeySchema": [
+                    {"AttributeName": "sk", "KeyType": "HASH"},
+                    {"AttributeName": "created_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            },
         ],
     )
     states = {"Is_Short": {"Type": "Wait", "Seconds": 3600, "End": True}}
@@ -343,7 +353,7 @@ def image_digests(monkeypatch):
 
 @pytest.fixture
 def string_processing():
-    return workflows.load("string_processing")
+    return folders.load("string_processing")
 
 
 @pytest.fixture
@@ -357,8 +367,8 @@ def workflow_folders(tmp_path, monkeypatch):
     """Replaces `workflows/` by an empty folder with the real schema; gives a function that adds a workflow to it."""
     folder = tmp_path / "workflows"
     folder.mkdir()
-    (folder / "schema.json").write_text((workflows.workflows_dir() / "schema.json").read_text())
-    monkeypatch.setattr(workflows, "workflows_dir", lambda: folder)
+    (folder / "schema.json").write_text((folders.workflows_dir() / "schema.json").read_text())
+    monkeypatch.setattr(folders, "workflows_dir", lambda: folder)
 
     def add(name, text):
         (folder / name).mkdir()

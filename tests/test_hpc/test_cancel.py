@@ -1,5 +1,7 @@
 """The end of a run before its end."""
 
+from dataclasses import replace
+
 import pytest
 
 from hpc import cancel as cancelling
@@ -41,9 +43,9 @@ def going_run(make_run, start_execution, lease_row):
 def do_cancel(connection, stack):
     """Cancels without much waiting; gives the run and what was said."""
 
-    def do(run_id, wait_s=10.0):
+    def do(run_id, wait_s=10.0, **more):
         said = []
-        return cancel(connection, stack, run_id, say=said.append, wait_s=wait_s, poll_s=0.1), said
+        return cancel(connection, stack, run_id, say=said.append, wait_s=wait_s, poll_s=0.1, **more), said
 
     return do
 
@@ -151,3 +153,28 @@ def test_maps_are_not_waited_for_when_nothing_was_stopped(make_run, start_execut
 def test_an_unknown_run_is_refused(do_cancel):
     with pytest.raises(WrongInput, match="found no run '20260131-093000-1a2b3c'"):
         do_cancel("20260131-093000-1a2b3c")
+
+
+def test_a_run_that_was_resumed_since_its_end_was_asked_for_is_left_alone(going_run, do_cancel, running_job, wait_for):
+    job_id = running_job(going_run.run_id, "String_Split-0")
+    ended, _ = do_cancel(going_run.run_id, execution_arn=f"{going_run.execution_arn}-before")
+    assert ended.status == going_run.status
+    assert wait_for(job_id, "RUNNING")
+    assert do_cancel(going_run.run_id, execution_arn=going_run.execution_arn)[0].status == "CANCELLED"
+
+
+def test_a_run_that_is_resumed_while_its_jobs_end_is_left_alone(going_run, runs, do_cancel, monkeypatch):
+    """Jobs of the next execution are not ended, and the row stays as the resume wrote it."""
+    real = cancelling.unfinished_jobs
+
+    def resumed_meanwhile(*given):
+        jobs = real(*given)
+        if not jobs:
+            again = replace(going_run, execution_arn=f"{going_run.execution_arn}-next")
+            runs.restart(runs.get(going_run.run_id), again)
+        return jobs
+
+    monkeypatch.setattr(cancelling, "unfinished_jobs", resumed_meanwhile)
+    do_cancel(going_run.run_id)
+    assert runs.row(going_run.run_id).execution_arn.endswith("-next")
+    assert runs.row(going_run.run_id).status != "CANCELLED"

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hpc import cli
-from hpc import connection as connections
+from hpc import cli, connecting
 from hpc.errors import HpcError, PlatformUnreachable, WrongInput
 from hpc.local.platform import PlatformError
 from hpc.runs import Run
@@ -22,14 +21,14 @@ RUN_ID = "20260131-093000-1a2b3c"
 
 @pytest.fixture
 def no_platform(monkeypatch):
-    monkeypatch.setattr(connections.platform, "running", lambda: None)
+    monkeypatch.setattr(connecting.platform, "running", lambda: None)
 
 
 @pytest.fixture
 def platform_is_up(monkeypatch, platform_state, connection, stack):
     """The commands find the emulator of the tests as their platform."""
-    monkeypatch.setattr(connections.platform, "running", lambda: platform_state)
-    monkeypatch.setattr(connections, "to_laptop", lambda state: connection)
+    monkeypatch.setattr(connecting.platform, "running", lambda: platform_state)
+    monkeypatch.setattr(connecting, "to_laptop", lambda state: connection)
     monkeypatch.setattr(cli, "to_laptop", lambda state: connection)
     monkeypatch.setattr(cli.platform, "up", lambda **_: platform_state)
 
@@ -222,6 +221,7 @@ class TestWithPlatform:
             "endpoint_url": platform_state.endpoint_url,
             "web_url": None,
             "data_dir": platform_state.data_dir,
+            "api_url": None,
         }
         assert "web_url: none yet" in hpc("show", "--platform").stdout
 
@@ -284,7 +284,7 @@ class TestWithPlatform:
         assert heading.startswith("=== String_Split-0 attempt 1 of 1, SUCCEEDED (/aws/batch/job ")
         assert lines == ["started", "found 3 lines"]
         assert hpc("logs", submitted, "nothing").exit_code == 2
-        connections.connect().client("stepfunctions").stop_execution(executionArn=self.execution_of(submitted))
+        connecting.connect().client("stepfunctions").stop_execution(executionArn=self.execution_of(submitted))
 
     def execution_of(self, run_id):
         return f"arn:aws:states:us-east-1:000000000000:execution:string_processing:{run_id}-1"
@@ -320,14 +320,14 @@ class TestWithPlatform:
             raise KeyboardInterrupt
 
         # Submitting describes the stack by this function too, so it is only replaced once the run is started.
-        submit_file, describe = cli.submission.submit_file, cli.stack.describe
+        submit_file, describe = cli.file_submission.submit_file, cli.stack.describe
 
         def submit_and_interrupt(*args, **settings):
             submitted = submit_file(*args, **settings)
             monkeypatch.setattr(cli.stack, "describe", interrupt)
             return submitted
 
-        monkeypatch.setattr(cli.submission, "submit_file", submit_and_interrupt)
+        monkeypatch.setattr(cli.file_submission, "submit_file", submit_and_interrupt)
         result = hpc("run", file, "--project", project, "--lines-per-shard", "2", "-o", tmp_path / "out")
         monkeypatch.setattr(cli.stack, "describe", describe)
         assert result.exit_code == 130
@@ -361,7 +361,7 @@ class TestWithPlatform:
         assert result.stderr.endswith(f"hpc results {run_id} -o DIR\n")
 
     def test_a_stack_in_an_account(self, monkeypatch, platform_state, submitted):
-        monkeypatch.setattr(connections.platform, "running", lambda: None)
+        monkeypatch.setattr(connecting.platform, "running", lambda: None)
         for name, value in {
             "AWS_ENDPOINT_URL": platform_state.endpoint_url,
             "AWS_ACCESS_KEY_ID": "test",

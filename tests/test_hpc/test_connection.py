@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
-from hpc import connection as connections
-from hpc.connection import connect, error_code, reporting_unreachable, to_laptop
+from hpc import connecting
+from hpc.connecting import connect, to_laptop
+from hpc.connection import error_code, reporting_unreachable
 from hpc.errors import PlatformUnreachable
 
 
@@ -15,7 +16,7 @@ def client_error(code):
 
 
 def test_without_a_platform_there_is_nothing_to_connect_to(monkeypatch):
-    monkeypatch.setattr(connections.platform, "running", lambda: None)
+    monkeypatch.setattr(connecting.platform, "running", lambda: None)
     with pytest.raises(PlatformUnreachable) as refusal:
         connect()
     assert str(refusal.value) == "No platform is running on this machine. Start it: hpc up"
@@ -74,3 +75,11 @@ def test_our_own_errors_pass():
 
 def test_error_code():
     assert error_code(client_error("404")) == "404"
+
+
+def test_s3_signs_as_s3_wants_it_and_the_others_as_they_do(platform_state):
+    connection = to_laptop(platform_state)
+    versions = {name: connection.client(name)._request_signer.signature_version for name in ("s3", "batch", "sts")}
+    assert versions == {"s3": "s3v4", "batch": "v4", "sts": "v4"}
+    url = connection.client("s3").generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "a b"})
+    assert "X-Amz-Signature=" in url

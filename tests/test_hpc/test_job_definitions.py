@@ -1,7 +1,6 @@
 """The job definitions of a run, and the ids of their code."""
 
 import dataclasses
-from pathlib import Path
 
 import boto3
 import pytest
@@ -10,7 +9,7 @@ from botocore.stub import Stubber
 from hpc import job_definitions
 from hpc.connection import Connection
 from hpc.errors import PlatformUnreachable
-from hpc.job_definitions import JOBS_DIR, arns_of, code_ids, newest
+from hpc.job_definitions import arns_of, code_ids, newest
 
 IN_ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/batch_abc/string_split:latest"
 real_image_id = job_definitions.image_id
@@ -94,8 +93,3 @@ def test_without_permission_the_name_stands_for_the_image(in_aws, code):
 @pytest.mark.parametrize("image", [f"{IN_ECR.partition(':')[0]}@sha256:{'1' * 64}", "public.ecr.aws/x/y:1", "busybox"])
 def test_a_digest_and_an_image_from_elsewhere_stand_for_themselves(in_aws, image):
     assert real_image_id(in_aws[0], image) == image
-
-
-def test_the_images_of_this_project_have_their_folders():
-    assert Path(__file__).parents[2] / "docker-image" / "BatchJob" == JOBS_DIR
-    assert (JOBS_DIR / "string_split" / "Dockerfile").is_file()

@@ -35,6 +35,31 @@ def test_the_log_of_a_task(read, logged_run, submit_job, wait_for):
     assert second == ("String_Repeat-3 attempt 1 of 1, SUCCEEDED", ["started", "better"])
 
 
+@pytest.fixture
+def tail(connection, stack, string_processing, logged_run):
+    """The last lines' texts, and whether there are more."""
+
+    def do(state, index, limit):
+        found = Logs(connection, stack, string_processing, logged_run).tail(state, index, limit)
+        assert all(line.time.endswith("Z") for line in found.lines)
+        return [line.text for line in found.lines], found.truncated
+
+    return do
+
+
+def test_the_end_of_a_task_s_log_over_all_its_attempts(tail, logged_run, submit_job, wait_for):
+    wait_for(submit_job(logged_run.run_id, "String_Repeat-3", "echo one; echo two"))
+    wait_for(submit_job(logged_run.run_id, "String_Repeat-3", "echo three"))
+    wait_for(submit_job(logged_run.run_id, "String_Repeat-33", "echo other"))
+    everything = ["started", "one", "two", "started", "three"]
+    assert tail("String_Repeat", 3, 5) == (everything, False)
+    assert tail("String_Repeat", 3, 1000) == (everything, False)
+    assert tail("String_Repeat", 3, 4) == (everything[1:], True)
+    assert tail("String_Repeat", 3, 1) == (["three"], True)
+    with pytest.raises(WrongInput, match="found no job of String_Repeat-4"):
+        tail("String_Repeat", 4, 5)
+
+
 def test_all_logs_in_the_order_of_the_steps(read, logged_run, submit_job, wait_for):
     for task in ("String_Reverse_Merge-0", "String_Repeat-10", "String_Repeat-9", "String_Split-0"):
         wait_for(submit_job(logged_run.run_id, task))

@@ -2,11 +2,13 @@
 
 import re
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpc import workflows
+from hpc import parameters
+from hpc import workflow_folders as folders
 from hpc.errors import WrongInput
 from hpc.parameters import convert, validate
 from hpc.workflows import Parameter
@@ -116,10 +118,45 @@ def test_text_gets_the_type_of_the_parameter_where_it_is_of_that_type(schema, te
 
 @given(st.text(max_size=80))
 def test_a_project_is_safe_in_keys_names_and_shells(text):
-    string_processing = workflows.load("string_processing")
+    string_processing = folders.load("string_processing")
     try:
         validate(string_processing, {**GOOD, "ProjectNo": text})
     except WrongInput:
         assert not re.fullmatch("[A-Za-z0-9]+", text) or len(text) > 64
     else:
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}\Z", text)
+
+
+SCHEMAS = [parameter.schema for parameter in folders.load("string_processing").parameters] + [
+    {"type": "number", "minimum": -1.5, "maximum": 2},
+    {"type": "boolean"},
+    {"type": "string", "minLength": 2, "maxLength": 3},
+    {"type": "integer", "enum": [1, 2]},
+]
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(),
+    st.text("aA0-_./$", max_size=70),
+    st.sampled_from(["graviton", "x86", "uploads/a", "Project1", 1.0, 10**9, 10**9 + 1, "", "ab", "abc", "abcd"]),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)
+
+
+@given(st.sampled_from(SCHEMAS), ANYTHING)
+def test_the_verdicts_are_those_of_jsonschema(schema, value):
+    """But for `$`, which jsonschema lets stand before a line feed."""
+    parameter = Parameter(name="p", flag=None, required=True, schema=schema)
+    expected = jsonschema.Draft202012Validator(schema).is_valid(value)
+    if isinstance(value, str) and value.endswith("\n"):
+        return
+    assert parameters._is_valid(parameter, value) is expected
+
+
+def test_a_whole_number_that_is_written_as_a_fraction_is_one():
+    values = validate(folders.load("string_processing"), GOOD | {"SPLIT_NUM": 10.0})
+    assert (values["SPLIT_NUM"], type(values["SPLIT_NUM"])) == (10, int)

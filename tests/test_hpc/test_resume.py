@@ -9,9 +9,10 @@ import pytest
 
 from hpc import resume as resuming
 from hpc.errors import HpcError, WrongInput
-from hpc.resume import continue_interrupted, next_number, resume
+from hpc.file_submission import check_local, submit_file
+from hpc.interrupted import continue_interrupted
+from hpc.resume import next_number, resume
 from hpc.runs import INTERRUPTED, Runs
-from hpc.submission import check_local, submit_file
 
 STEPS = ["String_Repeat", "String_Repeat_Merge", "String_Reverse", "String_Reverse_Merge", "String_Split"]
 WAITS = {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}

@@ -143,6 +143,7 @@ def test_a_run_for_scripts(make_run):
         "workflow": "string_processing",
         "project": run.project,
         "status": "PENDING",
+        "owner": None,
         "created_at": run.created_at,
         "started_at": None,
         "stopped_at": None,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpc import workflows
+from hpc import workflow_folders as folders
 from hpc.errors import WrongInput
 
 
@@ -35,7 +35,7 @@ def test_places_of_the_shipped_workflow(string_processing):
 
 def test_a_workflow_without_upload_and_fan_out(workflow_folders, counting_yaml):
     workflow_folders("counting", counting_yaml)
-    counting = workflows.load("counting")
+    counting = folders.load("counting")
     assert counting.description == "Counts words."
     assert (counting.upload, counting.sharding, counting.splitting_state) == (None, None, None)
     assert counting.input_uri({"ProjectNo": "P1"}) == ""
@@ -43,28 +43,28 @@ def test_a_workflow_without_upload_and_fan_out(workflow_folders, counting_yaml):
 
 
 def test_the_only_workflow_is_the_default(workflow_folders, counting_yaml):
-    assert workflows.default_name() is None
+    assert folders.default_name() is None
     workflow_folders("counting", counting_yaml)
-    assert workflows.default_name() == "counting"
+    assert folders.default_name() == "counting"
     workflow_folders("other", counting_yaml)
-    assert workflows.default_name() is None
+    assert folders.default_name() is None
     workflow_folders("string_processing", counting_yaml)
-    assert workflows.default_name() == "string_processing"
-    assert workflows.names() == ["counting", "other", "string_processing"]
+    assert folders.default_name() == "string_processing"
+    assert folders.names() == ["counting", "other", "string_processing"]
 
 
 @pytest.mark.parametrize("name", ["nothing", "../counting", "", "counting/"])
 def test_an_unknown_workflow_is_refused(workflow_folders, counting_yaml, name):
     workflow_folders("counting", counting_yaml)
     with pytest.raises(WrongInput) as refusal:
-        workflows.load(name)
+        folders.load(name)
     assert str(refusal.value) == f"--workflow: found {name!r}; expected one of: counting"
 
 
 def test_a_folder_that_is_not_as_the_schema_says_is_refused(workflow_folders, counting_yaml):
     file = workflow_folders("counting", counting_yaml.replace("{state: Count, title: Count}", "{title: Count}"))
     with pytest.raises(WrongInput) as refusal:
-        workflows.load("counting")
+        folders.load("counting")
     assert str(refusal.value) == (
         f"{file}: steps/0: 'state' is a required property; workflows/schema.json says what is allowed"
     )
@@ -73,7 +73,7 @@ def test_a_folder_that_is_not_as_the_schema_says_is_refused(workflow_folders, co
 def test_a_folder_that_is_not_yaml_is_refused(workflow_folders):
     file = workflow_folders("counting", "name: [")
     with pytest.raises(WrongInput) as refusal:
-        workflows.load("counting")
+        folders.load("counting")
     assert str(refusal.value).startswith(f"{file} cannot be read: ")
     assert str(refusal.value).endswith("; expected YAML in UTF-8")
 
@@ -92,4 +92,4 @@ def test_a_folder_that_is_not_yaml_is_refused(workflow_folders):
     ],
 )
 def test_what_is_made_anew_with_a_step(states, redone):
-    assert workflows.load("string_processing").with_later_steps(states) == redone
+    assert folders.load("string_processing").with_later_steps(states) == redone

@@ -95,6 +95,8 @@ def test_started_by_hand_the_app_writes_the_template_that_tests_see(tmp_path: Pa
     ended = run_app(tmp_path, UserName="abc")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert json.loads((tmp_path / "Production-abc.template.json").read_text("utf-8")) == production.template
+    web = json.loads((tmp_path / "WebApplication-abc.template.json").read_text("utf-8"))
+    assert web == production.web.template
 
 
 def test_references_between_stacks_are_weak() -> None:

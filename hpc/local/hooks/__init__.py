@@ -7,8 +7,21 @@ emulator's environment variables are set, because ministack reads them when it i
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hpc.local.batch import BatchService
-from hpc.local.hooks import accounts, batch, cloud_formation, lambdas, requests, state, step_functions, storage
+from hpc.local.hooks import (
+    access_logs,
+    accounts,
+    batch,
+    cloud_formation,
+    images,
+    lambdas,
+    requests,
+    state,
+    step_functions,
+    storage,
+)
 from hpc.local.journal import Journal
 from hpc.local.object_store import ObjectStore
 
@@ -21,14 +34,17 @@ def install(
     access_key_id: str,
     secret_access_key: str,
     state_dir: str,
+    jobs_dir: Path,
 ) -> None:
     """Puts every hook in place; call once, before the emulator serves its first request."""
-    requests.install(service, state_dir=state_dir)
+    requests.install(service, store, state_dir=state_dir)
     storage.install(store)
     batch.install(service)
     step_functions.install()
     lambdas.install(service.faults)
     cloud_formation.install(service)
+    images.install(jobs_dir)
+    access_logs.install()
     state.install(service, store, journal)
     # After the state: the owner is made when what was kept has been loaded.
     accounts.install(access_key_id, secret_access_key)

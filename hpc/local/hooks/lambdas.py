@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import time
 from typing import Any
 
-from ministack.services import lambda_svc, stepfunctions
+from ministack.services import apigateway_v1, lambda_svc, stepfunctions
 
 from hpc.local.batch.faults import FaultSwitches
 from hpc.local.hooks.replacing import replace
 
+API_CALLS_AT_ONCE = 2 * (os.cpu_count() or 1)
 _LAST_LINE = re.compile(r"^(?:\w+\.)*(\w+)(?::|$)")
 
 
@@ -18,6 +21,7 @@ def install(faults: FaultSwitches) -> None:
     """Puts the hooks of Lambda in place."""
     _name_errors()
     _suffer_faults(faults)
+    _let_api_calls_wait()
 
 
 def _suffer_faults(faults: FaultSwitches) -> None:
@@ -35,6 +39,18 @@ def _suffer_faults(faults: FaultSwitches) -> None:
         return answers[-1]
 
     replace(stepfunctions, "_call_lambda", call_with_faults)
+
+
+def _let_api_calls_wait() -> None:
+    """API Gateway's calls of functions wait for each other: each one at once is a process of 60 MB here."""
+    call = apigateway_v1._call_lambda_raw
+    free = asyncio.Semaphore(API_CALLS_AT_ONCE)
+
+    async def call_when_free(*args: Any, **kwargs: Any) -> Any:
+        async with free:
+            return await call(*args, **kwargs)
+
+    replace(apigateway_v1, "_call_lambda_raw", call_when_free)
 
 
 def _name_errors() -> None:

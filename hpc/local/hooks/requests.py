@@ -14,9 +14,11 @@ from ministack.services import sts
 
 from hpc.local.batch import BatchService
 from hpc.local.front_door import AUTHORIZE_PATH, LENGTH_HEADER, ROUTE_HEADER, TO_EMULATOR
+from hpc.local.hooks.forms import MAX_FORM_BYTES, bucket_of_form, store_form, too_large
 from hpc.local.hooks.replacing import replace
 from hpc.local.hooks.shown import ShownRequest, shown_request
 from hpc.local.hooks.storage import goes_to_store, refusal
+from hpc.local.object_store import ObjectStore
 
 # What the disk keeps free for the platform's own state.
 MIN_FREE_BYTES = 64 * 1024 * 1024
@@ -32,11 +34,11 @@ Scope = dict[str, Any]
 _XML = [(b"content-type", b"application/xml")]
 
 
-def install(service: BatchService, *, state_dir: str) -> None:
+def install(service: BatchService, store: ObjectStore, *, state_dir: str) -> None:
     """Signed requests only, TLS on loopback taken for granted, and the end of the server is the end of the process."""
     _trust_loopback()
     _refuse_root_keys()
-    replace(app, "app", _Guard(service, state_dir))
+    replace(app, "app", _Guard(service, store, state_dir))
     _take_shown_requests_without_bodies()
 
 
@@ -62,13 +64,15 @@ def _refuse_root_keys() -> None:
 
 
 class _Guard:
-    """The server behind the front door: refuses what there is no room for, and answers for shown requests.
+    """The server behind the front door: refuses what there is no room for, takes forms for the store, and answers
+    for shown requests.
 
     Its end is the process's end: a Lambda or a Map that waits in a thread would keep it alive for minutes.
     """
 
-    def __init__(self, service: BatchService, state_dir: str) -> None:
+    def __init__(self, service: BatchService, store: ObjectStore, state_dir: str) -> None:
         self._serve = app.app
+        self._store = store
         self._service = service
         self._state_dir = state_dir
 
@@ -77,10 +81,25 @@ class _Guard:
             await self._serve(scope, receive, self._ending(send))
         elif scope["type"] == "http" and scope["path"] == AUTHORIZE_PATH:
             await self._answer_shown(scope, receive, send)
-        elif scope["type"] == "http" and scope["method"] == "PUT" and not self._has_room(_headers(scope)):
+        elif scope["type"] == "http" and scope["method"] in ("PUT", "POST") and not self._has_room(_headers(scope)):
             await _send(send, 507, _XML, NO_ROOM)
+        elif scope["type"] == "http" and (bucket := _bucket_of_form(scope)):
+            await self._take_form(bucket, scope, receive, send)
         else:
             await self._serve(scope, receive, send)
+
+    async def _take_form(self, bucket: str, scope: Scope, receive: Any, send: Any) -> None:
+        body = bytearray()
+        is_whole = False
+        while not is_whole and len(body) <= MAX_FORM_BYTES:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            is_whole = not message.get("more_body")
+        given = (self._store, bucket, bytes(body), _headers(scope)["content-type"])
+        status, answer, content = await asyncio.to_thread(store_form, *given) if is_whole else too_large()
+        await _send(send, status, [(name.encode(), value.encode()) for name, value in answer.items()], content)
 
     async def _answer_shown(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answers 200 with the request's route, or what the emulator answers to a request that may not be made."""
@@ -125,6 +144,10 @@ class _Guard:
             await send(message)
 
         return send_or_exit
+
+
+def _bucket_of_form(scope: Scope) -> str | None:
+    return bucket_of_form(scope["method"], scope["path"], _headers(scope).get("content-type", ""))
 
 
 def _shown(uri: str, headers: dict[str, str]) -> ShownRequest:

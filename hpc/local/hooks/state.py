@@ -16,12 +16,12 @@ from ministack.core import persistence
 from ministack.services import cloudwatch_logs, dynamodb, s3, stepfunctions
 
 from hpc.local.batch import BatchService
-from hpc.local.configuration import INTERRUPTED
 from hpc.local.hooks.batch import open_log_stream, platform_ends
 from hpc.local.hooks.replacing import replace
 from hpc.local.hooks.storage import is_in_store
 from hpc.local.journal import Journal
 from hpc.local.object_store import ObjectStore
+from hpc.runs import INTERRUPTED
 
 _LOG = logging.getLogger(__name__)
 _STORE_STARTS_WITHIN_S = 60

@@ -23,8 +23,9 @@ def test_the_docs_have_the_table():
     assert between.group(1) == documented_table()
 
 
-def test_every_type_of_the_template_is_decided(production):
-    types = {resource["Type"] for resource in production.template["Resources"].values()}
+def test_every_type_of_the_templates_is_decided(production):
+    stacks = (production, production.web)
+    types = {resource["Type"] for stack in stacks for resource in stack.template["Resources"].values()}
     assert len(types) > 20
     assert uncovered(types) == []
 

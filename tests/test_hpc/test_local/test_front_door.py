@@ -188,6 +188,14 @@ def test_nobody_but_the_emulator_names_the_route(world):
     assert world.store == []
 
 
+def test_what_is_said_of_an_owner_reaches_the_api(world):
+    said = {"X-Hpc-Owner": "alice@example.org", front_door.LENGTH_HEADER: "7"}
+    assert world.request("GET", "/restapis/a1b2c3d4/v1/_user_request_/runs", said) == (200, b"emulator")
+    headers = world.emulator[-1].headers
+    assert headers["x-hpc-owner"] == "alice@example.org"
+    assert front_door.LENGTH_HEADER.lower() not in headers
+
+
 @pytest.mark.parametrize("path", ["/_hpc/authorize", "/_ministack/reset", "/_ministack/config"])
 def test_inner_paths_are_closed(world, path):
     assert world.request("POST", path, SIGNED, b"")[0] == 403

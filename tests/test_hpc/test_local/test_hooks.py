@@ -240,3 +240,66 @@ for given in [
     assert answers[:4] == [""] * 4
     assert all(answer.startswith("<Error><Code>InvalidArgument</Code><Message>Key ") for answer in answers[4:])
     assert "a//b&amp;c" in answers[-1]
+
+
+IMAGES = """
+import json
+from pathlib import Path
+from ministack.services import ecr
+from hpc.local.hooks import images
+from hpc.local.job_code import code_digest
+
+folder = Path("jobs/string_split")
+folder.mkdir(parents=True)
+(folder / "Dockerfile").write_text("FROM scratch")
+images.install(Path("jobs"))
+ecr._create_repository({"repositoryName": "batch_local/string_split"})
+ecr._create_repository({"repositoryName": "batch_local/other"})
+
+def digest(name):
+    status, _, body = ecr._describe_images({"repositoryName": name, "imageIds": [{"imageTag": "latest"}]})
+    answer = json.loads(body)
+    return answer["imageDetails"][0]["imageDigest"] if status == 200 else answer["__type"].rpartition("#")[2]
+
+first = digest("batch_local/string_split")
+print(json.dumps(first == "sha256:" + code_digest(Path("jobs"), "string_split")))
+(folder / "split.py").write_text("x = 1")
+print(json.dumps(digest("batch_local/string_split") != first))
+print(json.dumps([digest("batch_local/other"), digest("batch_local/none")]))
+"""
+
+
+def test_an_image_s_digest_is_that_of_its_folder(tmp_path):
+    same, changed, missing = run(tmp_path, IMAGES)
+    assert (same, changed) == (True, True)
+    assert missing == ["ImageNotFoundException", "RepositoryNotFoundException"]
+
+
+WAITING = """
+import asyncio, json
+from ministack.services import apigateway_v1
+from hpc.local.hooks import lambdas
+
+now = most = 0
+
+async def call(*_args, **_kwargs):
+    global now, most
+    now += 1
+    most = max(most, now)
+    await asyncio.sleep(0.01)
+    now -= 1
+
+apigateway_v1._call_lambda_raw = call
+lambdas._let_api_calls_wait()
+
+async def many():
+    await asyncio.gather(*(apigateway_v1._call_lambda_raw("f", {}) for _ in range(100)))
+
+asyncio.run(many())
+print(json.dumps([most, lambdas.API_CALLS_AT_ONCE]))
+"""
+
+
+def test_calls_of_an_api_wait_for_each_other(tmp_path):
+    ((most, allowed),) = run(tmp_path, WAITING)
+    assert most == allowed

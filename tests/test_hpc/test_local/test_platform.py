@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpc.connection import connect
+from hpc.connecting import connect
 from hpc.errors import PlatformUnreachable
 from hpc.local import platform
 from hpc.local.configuration import PlatformConfig

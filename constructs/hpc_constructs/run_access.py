@@ -1,0 +1,123 @@
+"""What somebody may do who submits runs, looks at them, ends and continues them, and fetches their results."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
+from hpc_constructs.key_patterns import ObjectAccess
+from hpc_constructs.platform import Platform
+from hpc_constructs.run_table import RUNS_BY_TIME
+from hpc_constructs.workflow import Workflow
+
+_COLON = ArnFormat.COLON_RESOURCE_NAME
+
+
+class RunAccess(Construct):
+    """A managed policy for roles outside of the stack, the API's first; made here, where all names are known.
+
+    Exposes `policy`. Costs nothing.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, platform: Platform, workflows: Sequence[Workflow]
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.policy = iam.ManagedPolicy(self, "Policy", description="Submit, watch, end and continue runs")
+        self._allow_table_and_stack(platform)
+        self._allow_executions(workflows)
+        self._allow_jobs(platform, workflows)
+        self._allow_objects(platform, workflows)
+
+    def _allow(self, actions: Iterable[str], resources: Iterable[str], *, reason: str = "") -> None:
+        """Adds a statement; `reason` is why its resources have a `*`."""
+        found = [*resources]
+        self.policy.add_statements(iam.PolicyStatement(actions=[*actions], resources=found))
+        if reason:
+            acknowledge_wildcards(self.policy, found, reason=reason)
+
+    def _arn(self, service: str, resource: str, name: str, arn_format: ArnFormat | None = None) -> str:
+        return Stack.of(self).format_arn(service=service, resource=resource, resource_name=name, arn_format=arn_format)
+
+    def _allow_table_and_stack(self, platform: Platform) -> None:
+        table = platform.table.table_arn
+        self._allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table])
+        self._allow(["dynamodb:Query"], [f"{table}/index/{RUNS_BY_TIME}"])
+        self._allow(
+            ["cloudformation:DescribeStacks"],
+            [self._arn("cloudformation", "stack", f"{Stack.of(self).stack_name}/*")],
+            reason="The '*' is the unique id that CloudFormation gives a stack of this name",
+        )
+
+    def _allow_executions(self, workflows: Sequence[Workflow]) -> None:
+        names = [workflow.machine.state_machine_name for workflow in workflows]
+        self._allow(["states:StartExecution"], [workflow.machine.state_machine_arn for workflow in workflows])
+        self._allow(
+            ["states:DescribeExecution", "states:StopExecution", "states:ListMapRuns"],
+            [self._arn("states", "execution", f"{name}:*", _COLON) for name in names],
+            reason="Executions are named after their runs, which policies cannot know; the state machines are named",
+        )
+        self._allow(
+            ["states:DescribeMapRun"],
+            [self._arn("states", "mapRun", f"{name}/*", _COLON) for name in names],
+            reason="Step Functions gives Map runs their ids; the state machines that they are of are named",
+        )
+
+    def _allow_jobs(self, platform: Platform, workflows: Sequence[Workflow]) -> None:
+        self._allow(["batch:ListJobs", "batch:DescribeJobs", "batch:DescribeJobDefinitions"], ["*"])
+        acknowledge(
+            self.policy,
+            "IAM5[Resource::*]",
+            reason="The actions of Batch that list and describe cannot be limited to a resource",
+        )
+        self._allow(
+            ["batch:TerminateJob"],
+            [self._arn("batch", "job", "*")],
+            reason="Batch gives jobs their ids when they are submitted, no policy can name them",
+        )
+        repositories = platform.repositories.values()
+        self._allow(["ecr:DescribeImages"], [repository.repository_arn for repository in repositories])
+        groups = [f"/aws/batch/{Stack.of(self).stack_name}/{workflow.folder.name}" for workflow in workflows]
+        self._allow(
+            ["logs:GetLogEvents"],
+            # AWS asks for the stream, the emulator for its group.
+            [
+                self._arn("logs", "log-group", f"{each}{part}", _COLON)
+                for each in groups
+                for part in ("", ":log-stream:*")
+            ],
+            reason="Batch names the log streams of jobs; the group of the workflow is named",
+        )
+
+    def _allow_objects(self, platform: Platform, workflows: Sequence[Workflow]) -> None:
+        stores = platform.stores
+        stores.grant(self.policy, _read(workflows))
+        others = sorted({other.bucket for other in (*stores.inputs, *stores.outputs)})
+        arns = [Stack.of(self).format_arn(service="s3", region="", account="", resource=name) for name in others]
+        # Whole buckets: without it S3 says of a missing object that access is denied. Names of keys are all it shows.
+        self._allow(["s3:ListBucket"], [stores.data.bucket_arn, *arns])
+        described = [workflow.folder.described for workflow in workflows]
+        prefixes = sorted({str(each["upload"]["prefix"]) for each in described if "upload" in each})
+        if prefixes:
+            self._allow(
+                ["s3:PutObject"],
+                [stores.data.arn_for_objects(f"{prefix}*") for prefix in prefixes],
+                reason="Project and file are known only when somebody uploads; the prefix of uploads is named",
+            )
+
+
+def _read(workflows: Sequence[Workflow]) -> Iterator[ObjectAccess]:
+    """Inputs as far as jobs may read them; records, lists of shards and outputs of runs."""
+    for workflow in workflows:
+        yield from (
+            ObjectAccess(bucket="input", keys=access.keys, gets=True)
+            for access in workflow.folder.accesses
+            if access.bucket == "input" and access.gets
+        )
+        yield ObjectAccess(bucket="output", keys="result/*/records/*", gets=True)
+        yield ObjectAccess(bucket="output", keys="result/*/Job_Map/*", gets=True)
+        for output in workflow.folder.described["outputs"]:
+            keys = str(output["key"]).replace("{ProjectNo}", "*").replace("{file}", "*")
+            yield ObjectAccess(bucket="output", keys=keys, gets=True)

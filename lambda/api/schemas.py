@@ -1,0 +1,145 @@
+"""What the API takes and gives, as JSON Schemas. Requests are checked by them, and /openapi.json shows them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+STATUSES = ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+TASK_STATUSES = ["PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"]
+RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
+TASK = r"^[A-Za-z][A-Za-z0-9_]{0,79}-[0-9]{1,7}$"
+IDEMPOTENCY_KEY = r"^[A-Za-z0-9_-]{1,128}$"
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+FLAG: Schema = {"type": "boolean"}
+TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+TOKEN: Schema = {"type": ["string", "null"], "description": "Give it as `next` for what follows; null at the end"}
+ANY_OBJECT: Schema = {"type": "object"}
+
+
+def thing(**properties: Schema) -> Schema:
+    """An object that has all of these."""
+    return {"type": "object", "properties": properties, "required": [*properties]}
+
+
+def several(item: Schema) -> Schema:
+    return {"type": "array", "items": item}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+NAME: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 80,
+    "description": "the name of a workflow, see GET /workflows",
+}
+NEW_RUN: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["workflow", "parameters"],
+    "properties": {
+        "workflow": NAME,
+        "parameters": {"type": "object", "description": "an object with the workflow's parameters"},
+        "overwrite": {
+            "type": "boolean",
+            "default": False,
+            "description": "true or false; true replaces the results that the project has of another input",
+        },
+    },
+}
+NEW_UPLOAD: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["workflow", "project", "file_name"],
+    "properties": {
+        "workflow": NAME,
+        "project": {"type": "string", "maxLength": 200, "description": "a project's name, as runs have it"},
+        "file_name": {
+            "type": "string",
+            # Of "." and ".." object stores on disks would make something else.
+            "pattern": r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]{1,200}$",
+            "description": "a file's name of 1 to 200 characters without folder and control characters",
+        },
+    },
+}
+
+RUN = thing(
+    run_id=TEXT,
+    workflow=TEXT,
+    project=TEXT,
+    status={"enum": STATUSES},
+    owner=TEXT_OR_NULL,
+    created_at=TIME_OR_NULL,
+    started_at=TIME_OR_NULL,
+    stopped_at=TIME_OR_NULL,
+    parameters=ANY_OBJECT,
+    reasons=several(TEXT),
+    reason_count=COUNT,
+    resumes=COUNT,
+)
+STEP = thing(
+    state=TEXT,
+    title=TEXT,
+    total={"type": ["integer", "null"], "description": "null as long as the number of shards is unknown"},
+    succeeded=COUNT,
+    failed=COUNT,
+    running=COUNT,
+)
+COMPONENTS: Mapping[str, Schema] = {
+    "NewRun": NEW_RUN,
+    "NewUpload": NEW_UPLOAD,
+    "Run": RUN,
+    "RunWithSteps": {"allOf": [ref("Run"), thing(steps=several(ref("Step")))]},
+    "Step": STEP,
+    "Runs": thing(runs=several(ref("Run")), next=TOKEN),
+    "DryRun": thing(parameters=ANY_OBJECT, estimate={"type": ["object", "null"]}),
+    "Workflows": thing(
+        workflows=several(
+            thing(
+                name=TEXT,
+                title=TEXT,
+                description=TEXT,
+                parameters={"type": "object", "description": "a JSON Schema"},
+                upload={"type": ["object", "null"]},
+                outputs=several(thing(name=TEXT, title=TEXT)),
+                steps=several(thing(state=TEXT, title=TEXT, fan_out=FLAG, after=several(TEXT))),
+            )
+        )
+    ),
+    "Upload": thing(
+        url=TEXT,
+        fields={"type": "object", "additionalProperties": TEXT},
+        bucket=TEXT,
+        key=TEXT,
+        max_bytes=COUNT,
+        expires_at=TIME_OR_NULL,
+    ),
+    "Tasks": thing(
+        tasks=several(
+            thing(
+                state=TEXT,
+                index=COUNT,
+                status={"enum": TASK_STATUSES},
+                attempts=COUNT,
+                reason=TEXT_OR_NULL,
+                job_id=TEXT_OR_NULL,
+                log_stream=TEXT_OR_NULL,
+            )
+        ),
+        next=TOKEN,
+    ),
+    "Log": thing(lines=several(thing(time=TIME_OR_NULL, text=TEXT)), truncated=FLAG),
+    "Results": thing(
+        results=several(thing(name=TEXT, title=TEXT, file_name=TEXT, bytes=COUNT, url=TEXT, expires_at=TIME_OR_NULL))
+    ),
+    "Problem": {
+        "description": "Problem details (RFC 9457)",
+        **thing(type=TEXT, title=TEXT, status=COUNT, detail=TEXT, errors=several(thing(field=TEXT, detail=TEXT))),
+    },
+}

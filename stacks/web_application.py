@@ -1,0 +1,46 @@
+"""The stack of what people and scripts reach: the API."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Stack
+from constructs import Construct
+
+from hpc_constructs.api_function import ApiFunction
+from hpc_constructs.rest_api import RestApi
+from hpc_constructs.workflow_parts import WorkflowFolder
+from settings import Settings
+from stacks.production import ProductionStack
+
+
+class WebApplicationStack(Stack):
+    """Submits and watches the runs of a `Production` stack, which is deployed before it. Exposes `api`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        settings: Settings,
+        production: ProductionStack,
+        workflows: Sequence[WorkflowFolder],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, name, **kwargs)
+        self.function = ApiFunction(
+            self,
+            "Function",
+            production=production.stack_name,
+            run_access=production.run_access.policy,
+            workflows=workflows,
+            admins=settings.admins,
+            log_retention_days=settings.log_retention_days,
+        )
+        self.api = RestApi(
+            self,
+            "Api",
+            function=self.function.function,
+            rate_limit=settings.api_rate_limit,
+            burst_limit=settings.api_burst_limit,
+            log_retention_days=settings.log_retention_days,
+        )

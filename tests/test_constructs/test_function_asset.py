@@ -1,0 +1,48 @@
+"""Gathering what a function imports."""
+
+from pathlib import Path
+
+import pytest
+
+from hpc_constructs.function_asset import FunctionAssetError, gather
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    files = {
+        "f/f.py": "import json\nimport helper\nfrom shared import one\n",
+        "f/helper.py": "import boto3\n",
+        "shared/__init__.py": "",
+        "shared/one.py": "from shared.two import x\ndef later():\n    from shared.part import deep\n",
+        "shared/two.py": "import fastjsonschema\n",
+        "shared/part/__init__.py": "",
+        "shared/part/deep.py": "",
+        "shared/not_imported.py": "import click\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+def gathered(project: Path) -> set[str]:
+    gather(project / "f", packages=project, into=project / "out")
+    return {str(path.relative_to(project / "out")) for path in (project / "out").rglob("*.py")}
+
+
+def test_exactly_what_is_imported_is_copied_also_from_within_functions(project: Path) -> None:
+    found = {name for name in gathered(project) if not name.startswith("fastjsonschema/")}
+    assert found == {
+        "f.py", "helper.py", "shared/__init__.py", "shared/one.py", "shared/two.py", "shared/part/__init__.py",
+        "shared/part/deep.py",
+    }  # fmt: skip
+    assert (project / "out/fastjsonschema/__init__.py").is_file()
+
+
+@pytest.mark.parametrize("line", ["import click", "from rich.console import Console", "import nothing_such"])
+def test_what_lambda_does_not_have_is_refused_by_name(project: Path, line: str) -> None:
+    (project / "shared/two.py").write_text(line)
+    with pytest.raises(FunctionAssetError) as error:
+        gathered(project)
+    assert str(error.value).startswith(f"{project / 'shared/two.py'}: imports {line.split()[1]}; expected ")
