@@ -112,6 +112,8 @@ def _read(call: str, answer: urllib3.BaseHTTPResponse) -> Any:
         raise ApiUnreachable(f"{call}: answered {answer.status} without JSON: {answer.data[:200]!r}") from error
     if 200 <= answer.status < 300:
         return document
+    if answer.status == 429:  # API Gateway's own words have no title
+        raise Problem(429, "Too Many Requests", "")
     if not isinstance(document, dict) or "title" not in document or answer.status >= 500:
         # API Gateway's own refusals (a wrong signature, no permission) are {"message": ...}.
         raise ApiUnreachable(f"{call}: answered {answer.status}: {answer.data[:500]!r}")

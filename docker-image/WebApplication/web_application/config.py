@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 # `python -c "import secrets; print(secrets.token_hex(32))"` makes twice as many.
 _SESSION_KEY_CHARACTERS = 32
+# What the API hands presigned POSTs out for.
+UPLOAD_MAX_BYTES = 64 * 1024 * 1024
 
 
 class WrongSetting(Exception):
@@ -23,7 +25,7 @@ class Config:
     session_key: str = field(repr=False)
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
-    upload_max_bytes: int = 20_000_000
+    upload_max_bytes: int = UPLOAD_MAX_BYTES
     poll_seconds: int = 3
     sign_in_signer: str = ""
 
@@ -41,7 +43,9 @@ class Config:
             session_key=session_key,
             trusted_proxies=_whole_number(env, "TRUSTED_PROXIES", default=0, minimum=0, maximum=5),
             trusted_hosts=tuple(host.strip() for host in env.get("TRUSTED_HOSTS", "").split(",") if host.strip()),
-            upload_max_bytes=_whole_number(env, "UPLOAD_MAX_BYTES", default=20_000_000, minimum=0, maximum=1 << 30),
+            upload_max_bytes=_whole_number(
+                env, "UPLOAD_MAX_BYTES", default=UPLOAD_MAX_BYTES, minimum=0, maximum=1 << 30
+            ),
             poll_seconds=_whole_number(env, "POLL_SECONDS", default=3, minimum=1, maximum=3600),
             sign_in_signer=env.get("SIGN_IN_SIGNER", ""),
         )

@@ -12,7 +12,7 @@ from web_application import submit
 from web_application.api import ApiUnreachable, Problem
 from web_application.texts import gettext as _
 
-_MOST_READ_OF_A_BODY = 64_000_000
+_MOST_READ_OF_A_BODY = 256_000_000
 _BLOCK_BYTES = 1 << 16
 
 Page = tuple[str, int]

@@ -18,6 +18,8 @@ from flask import abort
 from web_application.api import ApiUnreachable
 
 _HEADER = "x-amzn-oidc-data"
+# What the API takes as an owner.
+_OWNER = re.compile(r"[!-~]{1,256}")
 _KEY_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 KEYS_URL = "https://public-keys.auth.elb.{region}.amazonaws.com/{key_id}"
 _LEEWAY_S = 60
@@ -45,9 +47,10 @@ class SignIn:
             claims = self._claims(token)
         except jwt.PyJWTError:
             abort(401)
-        # An address that nobody verified may be somebody else's.
-        if claims.get("email") and str(claims.get("email_verified", "")).lower() == "true":
-            return str(claims["email"])
+        email = str(claims.get("email", ""))
+        # An address that nobody verified may be somebody else's; one of other characters cannot be passed on.
+        if _OWNER.fullmatch(email) and str(claims.get("email_verified", "")).lower() == "true":
+            return email
         return str(claims["sub"])
 
     def _claims(self, token: str) -> Mapping[str, Any]:
@@ -56,7 +59,7 @@ class SignIn:
             raise jwt.InvalidTokenError("another signer")
         key = self._key(str(header.get("kid", "")))
         claims: Mapping[str, Any] = jwt.decode(token, key, algorithms=["ES256"], options={"verify_aud": False})
-        if not claims.get("sub"):
+        if not _OWNER.fullmatch(str(claims.get("sub", ""))):
             raise jwt.MissingRequiredClaimError("sub")
         # The load balancer puts the time of expiry into the header.
         if not isinstance(header.get("exp"), int | float) or header["exp"] < time.time() - _LEEWAY_S:

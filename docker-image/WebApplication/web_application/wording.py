@@ -13,7 +13,7 @@ from web_application.texts import gettext as _
 
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 RUN_STATUSES = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
-TASK_STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
+TASK_STATUSES = ("PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 # How a state looks; everything that is not named waits.
 _TONES = {
     "RUNNING": "running",

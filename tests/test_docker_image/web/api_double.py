@@ -31,6 +31,7 @@ CREDENTIALS = Credentials("AKIAPAGETESTS0000000", "page-tests-secret")
 BUCKET = "production-abc-data"
 MOST_BYTES = 1_000_000
 WORKFLOW = Path(__file__).resolve().parents[3] / "workflows" / "string_processing" / "workflow.yaml"
+TASK_STATUSES = {"PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"}
 FINAL = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 
@@ -78,19 +79,19 @@ class Run:
             for index in range(count):
                 width = (ends - begins) / count
                 start = begins + index * width
-                status = "SUCCEEDED" if self.share >= start + width else "RUNNING" if self.share > start else "RUNNABLE"
+                status = "SUCCEEDED" if self.share >= start + width else "RUNNING" if self.share > start else "PENDING"
                 failed = self.fails and (state, index) == ("String_Repeat", self.shards - 1) and status == "SUCCEEDED"
                 if self.fails and state == "String_Repeat_Merge":
-                    status = "RUNNABLE"
+                    status = "PENDING"
                 found.append(
                     {
                         "state": state,
                         "index": index,
                         "status": "FAILED" if failed else status,
-                        "attempts": 3 if failed else 0 if status == "RUNNABLE" else 1,
+                        "attempts": 3 if failed else 0 if status == "PENDING" else 1,
                         "reason": "line 7 is longer than 64 MiB; <b>found</b> 70000000 bytes" if failed else None,
                         "job_id": f"job-{state}-{index}",
-                        "log_stream": None if status == "RUNNABLE" else f"{state}/default/{index}",
+                        "log_stream": None if status == "PENDING" else f"{state}/default/{index}",
                     }
                 )
         return found
@@ -150,6 +151,7 @@ class ApiDouble:
         self.started: dict[str, str] = {}
         self.calls: list[tuple[str, str, dict[str, str]]] = []
         self.answers_nothing = False
+        self.is_busy = False
         self.lock = threading.Lock()
         self.url = ""
         self.workflow = yaml.safe_load(WORKFLOW.read_text())
@@ -194,6 +196,8 @@ class ApiDouble:
                 return None
             body = request.get_data()
             self.calls.append((request.method, request.full_path.rstrip("?"), dict(request.headers)))
+            if self.is_busy:
+                return jsonify(message="Too Many Requests"), 429
             if self.answers_nothing:
                 return Response("upstream is gone", status=503)
             if not is_signed(request, body):
@@ -305,6 +309,8 @@ class ApiDouble:
 
     def list_tasks(self, run_id: str) -> Any:
         found = self.run(run_id).tasks()
+        if request.args.get("status", "PENDING") not in TASK_STATUSES:
+            raise Refused(400, "Bad Request", "Not allowed: status")
         for name in ("state", "status"):
             if wanted := request.args.get(name):
                 found = [task for task in found if task[name] == wanted]
@@ -425,6 +431,8 @@ class ApiDouble:
         return "".join((line * 2 if name == "repeat" else line[::-1]) + "\n" for line in lines).encode()
 
     def page(self, found: list[Any]) -> tuple[list[Any], str | None]:
+        if not re.fullmatch("[0-9]{1,7}", request.args.get("next", "0")):
+            raise Refused(400, "Bad Request", "Not allowed: next")
         limit, start = int(request.args.get("limit", "50")), int(request.args.get("next", "0"))
         end = start + limit
         return found[start:end], str(end) if end < len(found) else None
@@ -443,7 +451,10 @@ def is_signed(asked: Any, body: bytes) -> bool:
     if abs((datetime.now(UTC) - stamp).total_seconds()) > 300:
         return False
     signed = {name: asked.headers[name] for name in given[3].split(";") if name != "host"}
-    copy = AWSRequest(asked.method, asked.url, headers=signed, data=body or None)
+    # As it came: werkzeug's own `url` has lost some of the escapes.
+    query = asked.query_string.decode()
+    url = asked.host_url.rstrip("/") + asked.environ["REQUEST_URI"].partition("?")[0] + (f"?{query}" if query else "")
+    copy = AWSRequest(asked.method, url, headers=signed, data=body or None)
     copy.context["timestamp"] = asked.headers["X-Amz-Date"]
     signer = SigV4Auth(CREDENTIALS, "execute-api", REGION)
     text = signer.string_to_sign(copy, signer.canonical_request(copy))

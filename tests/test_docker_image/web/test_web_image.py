@@ -42,7 +42,8 @@ def test_the_image_is_pinned_locked_and_not_root():
 def test_readme_and_dockerfile_name_the_environment_that_is_read():
     code = "".join(file.read_text() for file in WEB_APPLICATION.rglob("*.py"))
     read = (
-        set(re.findall(r"""(?:env\.get|_required|_whole_number)\((?:env, )?["']([A-Z_]+)["']""", code)) | NOT_OF_CONFIG
+        set(re.findall(r"""(?:env\.get|_required|_whole_number)\(\s*(?:env, )?["']([A-Z_]+)["']""", code))
+        | NOT_OF_CONFIG
     )
     read |= set(re.findall(r"environ\.get\('([A-Z_]+)'", code))
     table = (WEB_APPLICATION / "README.md").read_text().partition("## Environment")[2].partition("\n## ")[0]

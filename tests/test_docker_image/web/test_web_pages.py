@@ -140,6 +140,14 @@ def test_runs_are_filtered_searched_and_paged(page, failed):
     assert (none, words(document.select_one(".empty"))) == ([], "No run fits.")
 
 
+def test_every_status_that_tasks_can_be_filtered_by_is_one_of_the_api(page, failed):
+    document = parsed(page.client.get(f"/runs/{failed.run_id}"))
+    for option in document.select("#task_status option"):
+        assert page.client.get(f"/runs/{failed.run_id}?task_status={option['value']}").status_code == 200
+    for option in parsed(page.client.get("/runs")).select("#status option"):
+        assert page.client.get(f"/runs?status={option['value']}").status_code == 200
+
+
 def test_tasks_are_paged(page):
     run = page.double.add_run("Wide", shards=60)
     document = parsed(page.client.get(f"/runs/{run.run_id}?state=String_Repeat"))

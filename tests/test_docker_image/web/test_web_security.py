@@ -185,6 +185,19 @@ def test_an_api_that_is_gone_is_said_and_the_health_check_goes_on(page, path):
     assert page.client.get("/healthz").status_code == 200
 
 
+def test_a_busy_api_is_said_to_be_busy(page):
+    page.double.is_busy = True
+    answer = page.client.get("/runs")
+    assert (answer.status_code, words(parsed(answer).h1)) == (429, "The platform is busy")
+
+
+@pytest.mark.parametrize("query", ["day=yesterday", "status=X" * 3, "limit=x&next=<b>"])
+def test_a_made_up_filter_is_a_page_too(page, query):
+    answer = page.client.get(f"/runs?{query}")
+    parsed(answer)
+    assert answer.status_code in {200, 400}
+
+
 def test_a_wrong_key_is_not_taken_for_the_persons_fault(double):
     from botocore.credentials import Credentials
 

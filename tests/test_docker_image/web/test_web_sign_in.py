@@ -79,6 +79,12 @@ def test_an_address_that_nobody_verified_is_not_the_owner(client, double, verifi
     assert {call[2].get("X-Hpc-Owner") for call in double.calls} == {"b0c1"}
 
 
+@pytest.mark.parametrize("email", ["林@example.org", "a b@example.org", "x" * 257, "a\r\nX-Other: 1"])
+def test_an_address_that_no_header_can_carry_is_not_the_owner(client, double, email):
+    assert get(client, token(CLAIMS | {"email": email})).status_code == 200
+    assert {call[2].get("X-Hpc-Owner") for call in double.calls} == {"b0c1"}
+
+
 def unsigned():
     header = {"alg": "none", "kid": KEY_ID, "signer": SIGNER, "exp": int(time.time()) + 100}
     parts = (jwt.utils.base64url_encode(json.dumps(part).encode()).decode() for part in (header, CLAIMS))
@@ -95,6 +101,7 @@ REFUSED = {
     "no expiry": lambda: token(exp=None),
     "unknown key": lambda: token(kid="another"),
     "a key elsewhere": lambda: token(kid="../../evil"),
+    "a subject that no header can carry": lambda: token({"sub": "a\r\nb"}),
     "no subject": lambda: token({"email": "a@example.org", "email_verified": "true"}),
     "unsigned": unsigned,
 }
