@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 wsgi_app = "web_application.wsgi:make()"
+# Once, before the workers: a wrong setting ends the start, where workers would be started again for ever.
+preload_app = True
 bind = f"{os.environ.get('BIND_HOST', '0.0.0.0')}:{os.environ.get('PORT', '8080')}"  # noqa: S104 -- a container's port
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 # A request waits for the API most of its time.
