@@ -128,7 +128,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn"],
                 cwd=WEB_APPLICATION,
-                env=environment(double, port),
+                env=environment(double, port, UPLOAD_MAX_BYTES="2000000"),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

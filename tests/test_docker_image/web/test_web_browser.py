@@ -142,6 +142,16 @@ def test_with_the_keyboard_alone(visit, site):
     assert any(run.parameters["ProjectNo"] == "Keys" for run in site.double.runs.values())
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_a_file_that_is_too_large_gets_an_answer_and_not_a_broken_connection(visit, tmp_path, script):
+    file = tmp_path / "large.txt"
+    file.write_bytes(b"x" * 10_000_000)
+    page = visit(script=script)
+    fill(page, "Large", file)
+    page.click("button[value=start]")
+    assert page.locator("h1").inner_text() == "That is too large"
+
+
 def test_the_estimate_follows_the_form(visit):
     page = visit()
     page.goto("/workflows/string_processing")

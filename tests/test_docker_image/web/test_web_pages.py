@@ -140,6 +140,14 @@ def test_runs_are_filtered_searched_and_paged(page, failed):
     assert (none, words(document.select_one(".empty"))) == ([], "No run fits.")
 
 
+def test_an_owner_is_shown_short_and_leads_to_all_runs_of_that_owner(page, failed):
+    arn = "arn:aws:sts::123456789012:assumed-role/Scientist/lin.wei"
+    page.double.add_run("Soil9", owner=arn)
+    [link] = [each for each in parsed(page.client.get("/runs")).select("td.owner a") if words(each) == "lin.wei"]
+    assert link["title"] == arn
+    assert [words(each) for each in parsed(page.client.get(link["href"])).select("tbody th a")] == ["Soil9"]
+
+
 def test_every_status_that_tasks_can_be_filtered_by_is_one_of_the_api(page, failed):
     document = parsed(page.client.get(f"/runs/{failed.run_id}"))
     for option in document.select("#task_status option"):
