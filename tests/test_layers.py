@@ -58,3 +58,9 @@ def test_a_job_ships_alone():
     jobs = {path.name for path in (ROOT / "docker-image" / "BatchJob").iterdir() if path.is_dir()}
     for file in files("docker-image/BatchJob"):
         assert imports(file) <= set(sys.stdlib_module_names) | {"boto3", "botocore"} | jobs
+
+
+def test_the_page_ships_alone():
+    packages = {"flask", "flask_wtf", "werkzeug", "markupsafe", "botocore", "urllib3", "jwt", "web_application"}
+    for file in files("docker-image/WebApplication"):
+        assert imports(file) <= set(sys.stdlib_module_names) | packages

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from hpc.local.configuration import ACCOUNT, PlatformConfig, is_free, write_private
@@ -23,6 +23,7 @@ from hpc.local.deploy import DeployError, DeployTarget, deploy
 from hpc.local.emulator import CDK_OBJECTS_DIR
 from hpc.local.object_store import remove_sockets
 from hpc.local.supervisor import LAST_WORDS_FILE, LOCK_FILE, end_orphans
+from hpc.local.web import WEB_FILE, WebConfig, wait_until_it_answers
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 4566
@@ -96,10 +97,12 @@ def up(
     port: int | None = None,
     say: Callable[[str], None],
     continue_runs: Callable[[PlatformState, Callable[[str], None]], None],
+    api_url: Callable[[PlatformState], str | None] = lambda _state: None,
 ) -> PlatformState:
     """Starts the platform if it is not up, and deploys what changed; raises PlatformError.
 
-    `continue_runs` is called once a start, when the platform is deployed: the one before may have left runs.
+    `continue_runs` is called once a start, when the platform is deployed: the one before may have left runs. `api_url`
+    says where the deployed API answers; without one no page is served.
     """
     directory = state_dir()
     _make_directory(directory)
@@ -115,6 +118,7 @@ def up(
             state = _start(directory, port, say)
         if _deploy(directory, state, say):
             say(f"The platform is up at {state.endpoint_url}")
+        state = _serve_page(directory, state, api_url(state), say)
         if (directory / RUNS_TO_CONTINUE_FILE).exists():
             continue_runs(state, say)
             (directory / RUNS_TO_CONTINUE_FILE).unlink()
@@ -179,6 +183,9 @@ def _start(directory: Path, port: int | None, say: Callable[[str], None]) -> Pla
             exit_code=2,
         )
     config.save(config_file)
+    page = WebConfig.load(directory)
+    if page and not is_free(page.port):  # another program has taken it meanwhile
+        (directory / WEB_FILE).unlink()
     (directory / RUNS_TO_CONTINUE_FILE).touch()
     _refuse_broken_state(directory / "emulator")
     if not (directory / "emulator" / "cloudformation.json").is_file():
@@ -278,6 +285,33 @@ def _deploy(directory: Path, state: PlatformState, say: Callable[[str], None]) -
     if deployed:
         os.kill(state.pid, signal.SIGUSR1)  # a crash from now on does not cost the deployment
     return deployed
+
+
+def _serve_page(
+    directory: Path, state: PlatformState, api_endpoint: str | None, say: Callable[[str], None]
+) -> PlatformState:
+    """Lets the supervisor serve the page of this API, and gives the state with its address."""
+    if api_endpoint is None:
+        (directory / WEB_FILE).unlink(missing_ok=True)
+        web_url = None
+    else:
+        last = WebConfig.load(directory)
+        told = WebConfig.make(
+            api_endpoint=api_endpoint,
+            region=state.region,
+            access_key_id=state.access_key_id,
+            secret_access_key=state.secret_access_key,
+            last=last,
+        )
+        if told != last:
+            told.save(directory)
+        web_url = told.url
+        if not wait_until_it_answers(told):
+            say(f"The page does not answer at {told.url}; the end of {directory / 'logs' / 'platform.log'} tells why")
+    if web_url != state.web_url:
+        state = replace(state, web_url=web_url)
+        write_private(directory / STATE_FILE, json.dumps(asdict(state)))
+    return state
 
 
 def _user_name() -> str:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from hpc.local import front_door, object_store
+from hpc.local import front_door, object_store, web
 from hpc.local.batch.strays import end_processes_in
 from hpc.local.configuration import JOBS_DIR, PlatformConfig, write_private
 
@@ -138,6 +138,17 @@ def recovery(config: PlatformConfig) -> Child:
     )
 
 
+def page(config: PlatformConfig, told: web.WebConfig) -> Child:
+    """The page's server; it ends at once when asked: what it was asked for is a look, or a file that is sent again."""
+    return Child(
+        name="page",
+        command=web.command(config.state),
+        environment=web.environment(told, config.state / "tmp"),
+        folder=web.folder(Path(config.project_root)),
+        end_signal=signal.SIGQUIT,
+    )
+
+
 class Supervisor:
     """Keeps the platform's processes alive until it is told to end."""
 
@@ -148,6 +159,8 @@ class Supervisor:
         self._log = self._state / "logs" / "platform.log"
         self._store, self._emulator, self._front_door = children(config, config_file)
         self._recovery = recovery(config)
+        self._page: Child | None = None
+        self._page_told: web.WebConfig | None = None
         self._is_told_to_end = False
         signal.signal(signal.SIGTERM, self._on_end)
         signal.signal(signal.SIGUSR1, self._on_save)
@@ -166,6 +179,7 @@ class Supervisor:
                     self._say(f"its {child.name} died again and again; the end of {self._log} tells why")
                     self._end_all()
                     return 1
+            self._look_after_page()
             self._recovery.has_died()  # takes note of its end, so that it does not stay as a zombie
             if self._front_door.process is None and (self._state / front_door.EMULATOR_SOCKET).exists():
                 self._start(self._front_door)
@@ -176,9 +190,21 @@ class Supervisor:
     def _all(self) -> tuple[Child, ...]:
         return self._store, self._emulator, self._front_door
 
+    def _look_after_page(self) -> None:
+        """Starts the page as it is wanted. One that dies again and again is left: runs do not need it."""
+        told = web.WebConfig.load(self._state)
+        if told != self._page_told:
+            if self._page:
+                self._page.end()
+            self._page_told, self._page = told, page(self._config, told) if told else None
+            if self._page:
+                self._start(self._page)
+        elif self._page and self._page.has_died() and not self._start_again(self._page):
+            self._page = None
+
     def _start(self, child: Child) -> None:
         child.start(self._log)
-        pids = {each.name: each.process.pid for each in self._all if each.process}
+        pids = {each.name: each.process.pid for each in (*self._all, self._page) if each and each.process}
         with contextlib.suppress(OSError):  # a full disk must not end what still runs
             write_private(self._state / CHILDREN_FILE, json.dumps(pids))
 
@@ -206,15 +232,16 @@ class Supervisor:
 
     def _end_all(self) -> None:
         """The emulator first: its jobs clean up and its state is saved while the others still answer."""
-        for child in (self._recovery, self._emulator, self._front_door, self._store):
-            child.end()
+        for child in (self._page, self._recovery, self._emulator, self._front_door, self._store):
+            if child:
+                child.end()
         object_store.remove_sockets(self._config.store)
         (self._state / CHILDREN_FILE).unlink(missing_ok=True)
 
     def _end_without_state(self) -> None:
         """Somebody removed the state directory: nothing can be saved, and nothing may be made there again."""
-        for child in (self._recovery, *self._all):
-            if child.process:
+        for child in (self._page, self._recovery, *self._all):
+            if child and child.process:
                 child.process.kill()
                 child.process.wait()
         object_store.remove_sockets(self._config.store)

@@ -9,13 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hpc.local.configuration import PlatformConfig
+from hpc.local.web import WebConfig, wait_until_it_answers
 
+ROOT = Path(__file__).resolve().parents[3]
 # The real supervisor, whose children are given as code; each is told where to write.
 SUPERVISOR = """
 import json, sys
@@ -58,7 +62,7 @@ DIES = "import sys; sys.exit(3)"
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     state = tmp_path / "state"
     (state / "logs").mkdir(parents=True)
-    config = PlatformConfig.make(state_dir=state, project_root=state, port=1, region="us-east-1", last=None)
+    config = PlatformConfig.make(state_dir=state, project_root=ROOT, port=1, region="us-east-1", last=None)
     config.save(state / "config.json")
     started: list[subprocess.Popen[bytes]] = []
 
@@ -80,8 +84,8 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+def wait_until(condition: Callable[[], bool], within_s: float = 10) -> None:
+    deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -178,6 +182,75 @@ def test_a_child_that_dies_again_and_again_ends_the_platform_with_last_words(sta
     assert "its front door died again and again" in (state / "ended.txt").read_text()
     assert (state / "logs" / "platform.log").read_text().count("The front door ended with 3") == 6
     assert of_platform(state) == []
+
+
+def told(state: Path, **changes: str) -> WebConfig:
+    """A page of an API that nobody serves, written where the supervisor looks for it."""
+    keys = {"access_key_id": "AKIAOFTHEPLATFORM000", "secret_access_key": "secret"}
+    given = {"api_endpoint": "http://127.0.0.1:1/v1", "region": "us-east-1", **keys, **changes}
+    config = WebConfig.make(last=WebConfig.load(state), **given)
+    config.save(state)
+    return config
+
+
+def page_of(state: Path) -> int:
+    wait_until(lambda: "page" in pids(state))
+    return pids(state)["page"]
+
+
+def test_the_page_is_served_from_when_it_is_wanted_and_ends_with_the_platform(start, state):
+    process = start()
+    wait_until(lambda: are_up(state))
+    assert "page" not in pids(state)
+    config = told(state)
+    assert wait_until_it_answers(config)
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(f"{config.url}/runs")
+    assert raised.value.code == 502  # it runs, and the API does not
+    process.terminate()
+    assert process.wait(20) == 0
+    assert of_platform(state) == []
+    assert (state / "order").read_text() == "emulator,front door,object store,"
+
+
+def test_the_page_is_started_again_when_it_dies_and_when_it_is_told_something_else(start, state):
+    start()
+    wait_until(lambda: are_up(state))
+    config = told(state)
+    assert wait_until_it_answers(config)
+    first = page_of(state)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: pids(state)["page"] != first)
+    assert wait_until_it_answers(config)
+    second = page_of(state)
+    assert told(state, api_endpoint="http://127.0.0.1:2/v1").port == config.port
+    wait_until(lambda: pids(state)["page"] != second)
+    assert wait_until_it_answers(config)
+    assert are_up(state)
+
+
+def test_a_page_that_dies_again_and_again_ends_nothing_else(start, state):
+    process = start()
+    wait_until(lambda: are_up(state))
+    before = pids(state)
+    told(state, api_endpoint="nowhere")
+    log = state / "logs" / "platform.log"
+    wait_until(lambda: log.read_text().count("The page ended with 1; starting it again") >= 6, within_s=60)
+    time.sleep(0.5)
+    assert process.poll() is None
+    assert {name: pids(state)[name] for name in before} == before
+    assert "The page cannot start. API_ENDPOINT: found 'nowhere'" in log.read_text()
+
+
+def test_the_pages_keys_are_for_its_owner_only(state):
+    state.mkdir(exist_ok=True)
+    config = told(state)
+    assert (state / "web.json").stat().st_mode & 0o077 == 0
+    assert config.secret_access_key not in repr(config)
+    assert config.session_key not in repr(config)
+    assert WebConfig.load(state) == config
+    (state / "web.json").write_text("{}")
+    assert WebConfig.load(state) is None
 
 
 def test_a_removed_state_directory_ends_everything_and_is_not_made_again(start, state):

@@ -1,0 +1,166 @@
+"""The page as its own process or in this one, against the double of the API."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.test_docker_image.web.api_double import CREDENTIALS, REGION, ApiDouble
+
+ROOT = Path(__file__).resolve().parents[3]
+WEB_APPLICATION = ROOT / "docker-image" / "WebApplication"
+sys.path.insert(0, str(WEB_APPLICATION))
+
+CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
+SESSION_KEY = "a-session-key-of-the-tests-0123456789"
+
+
+def parsed(answer: Any) -> BeautifulSoup:
+    """An answer's HTML, which has to be without any parse error."""
+    import html5lib
+
+    html5lib.HTMLParser(strict=True).parse(answer.get_data(as_text=True))
+    return BeautifulSoup(answer.get_data(as_text=True), "html5lib")
+
+
+def fragment(answer: Any) -> BeautifulSoup:
+    """A part of a page."""
+    return BeautifulSoup(answer.get_data(as_text=True), "html5lib")
+
+
+def words(element: Any) -> str:
+    """An element's text with single spaces."""
+    return " ".join(element.get_text(" ").split())
+
+
+@dataclass
+class Page:
+    """The application in this process, and what a person does with it by hand."""
+
+    client: Any
+    double: ApiDouble
+
+    def form(self, **values: Any) -> dict[str, Any]:
+        """The fields of a fresh form, with these values."""
+        document = parsed(self.client.get("/workflows/string_processing"))
+        hidden = {each["name"]: each["value"] for each in document.select("input[type=hidden]")}
+        return (
+            hidden | {"ProjectNo": "Soil1", "SPLIT_NUM": "100", "architecture": "graviton", "action": "start"} | values
+        )
+
+    def of_object(self, **values: Any) -> dict[str, Any]:
+        """A form whose input is in S3."""
+        return self.form(source="object", INPUT_BUCKET="production-abc-data", INPUT_KEY="uploads/Soil1/a.txt") | values
+
+    def send(self, form: dict[str, Any], **arguments: Any) -> Any:
+        return self.client.post(
+            "/workflows/string_processing", data=form, content_type="multipart/form-data", **arguments
+        )
+
+
+@pytest.fixture
+def double() -> Iterator[ApiDouble]:
+    with ApiDouble(takes_s=60.0).serving() as serving:
+        yield serving
+
+
+def make_client(double: ApiDouble, **settings: Any) -> Any:
+    from web_application import create_app
+    from web_application.config import Config
+
+    return create_app(Config(double.endpoint, REGION, SESSION_KEY, **settings), CREDENTIALS).test_client()
+
+
+@pytest.fixture
+def page(double: ApiDouble) -> Page:
+    return Page(make_client(double), double)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The page as gunicorn serves it from its folder."""
+
+    url: str
+    double: ApiDouble
+
+
+def environment(double: ApiDouble, port: int, **more: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nowhere",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "API_ENDPOINT": double.endpoint,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": CREDENTIALS.access_key,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIALS.secret_key,
+        "SESSION_KEY": SESSION_KEY,
+        "BIND_HOST": "127.0.0.1",
+        "PORT": str(port),
+        "POLL_SECONDS": "1",
+        "TRUSTED_HOSTS": "127.0.0.1",
+    } | more
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    log = tmp_path_factory.mktemp("page") / "gunicorn.log"
+    with ApiDouble(takes_s=4.0).serving() as double:
+        port = free_port()
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn"],
+                cwd=WEB_APPLICATION,
+                env=environment(double, port, UPLOAD_MAX_BYTES="2000000"),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(url, process, log)
+            yield Site(url, double)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _try in range(300):
+        assert process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(f"{url}/healthz", timeout=2)
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(log.read_text())
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found, "no Chromium was found on the PATH; install it (Debian: apt-get install chromium)"
+    with sync_playwright() as playwright:
+        # --no-sandbox: Chromium's own sandbox does not start for root, as which CI runs; only our own page is opened.
+        options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
+        chromium = playwright.chromium.launch(executable_path=found, args=options)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,224 @@
+"""Headers, cookies, forged and old forms, large bodies, foreign hosts, and calls that the API refuses."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.test_docker_image.web.api_double import CREDENTIALS, REGION
+from tests.test_docker_image.web.conftest import SESSION_KEY, make_client, parsed, words
+
+PATHS = ["/workflows", "/runs", "/runs/none", "/static/page.css", "/healthz", "/nowhere"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_has_the_headers(page, path):
+    headers = page.client.get(path).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert "Strict-Transport-Security" not in headers
+    assert headers["Cache-Control"] == ("no-cache" if path.startswith("/static") else "no-store")
+
+
+def test_static_files_are_kept_by_the_browser_for_as_long_as_they_are_the_same(page):
+    [link] = parsed(page.client.get("/runs")).select("link[rel=stylesheet]")
+    assert page.client.get(link["href"]).headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+def cookie_of(client, **environ):
+    answer = client.get("/workflows/string_processing", **environ)
+    return answer.headers["Set-Cookie"]
+
+
+def test_cookies_are_secure_exactly_when_the_person_came_by_https(double):
+    plain = cookie_of(make_client(double))
+    assert "HttpOnly" in plain
+    assert "SameSite=Lax" in plain
+    assert "Secure" not in plain
+    assert "Secure" in cookie_of(make_client(double), base_url="https://page.example.org")
+
+
+def test_a_load_balancers_header_is_believed_only_when_told_so(double):
+    forwarded = {"headers": {"X-Forwarded-Proto": "https"}}
+    assert "Secure" not in cookie_of(make_client(double), **forwarded)
+    client = make_client(double, trusted_proxies=1)
+    assert "Secure" in cookie_of(client, **forwarded)
+    assert "Strict-Transport-Security" in client.get("/runs", **forwarded).headers
+    assert "Secure" not in cookie_of(make_client(double, trusted_proxies=1), headers={"X-Forwarded-Proto": "http"})
+
+
+def test_a_form_without_a_token_changes_nothing(page):
+    run = page.double.add_run("Soil1", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=1))
+    for token in ({}, {"csrf_token": "forged"}):
+        answer = page.client.post(f"/runs/{run.run_id}/cancel", data=token)
+        assert answer.status_code == 400
+        assert words(parsed(answer).h1) == "This form is too old"
+    assert run.status == "RUNNING"
+
+
+def test_another_persons_token_is_no_use(page):
+    other = page.client.application.test_client()
+    form = page.of_object()
+    other.get("/workflows/string_processing")
+    answer = other.post("/workflows/string_processing", data=form)
+    assert answer.status_code == 400
+    assert not page.double.runs
+
+
+def test_a_form_that_was_open_for_too_long_keeps_what_was_typed_and_works_again(page):
+    form = page.of_object(ProjectNo="Kept", SPLIT_NUM="123")
+    page.client.delete_cookie("page")
+    answer = page.send(form)
+    document = parsed(answer)
+    assert answer.status_code == 400
+    assert "open for too long" in words(document.select_one(".problems"))
+    assert document.find(id="ProjectNo")["value"] == "Kept"
+    assert document.find(id="SPLIT_NUM")["value"] == "123"
+    fresh = document.find("input", attrs={"name": "csrf_token"})["value"]
+    assert page.send(form | {"csrf_token": fresh}).status_code == 303
+
+
+def test_a_tampered_session_is_no_session(page):
+    page.client.set_cookie("page", "eyJsYW5ndWFnZSI6InpoLUhhbnMifQ.made.up")
+    assert parsed(page.client.get("/runs")).html["lang"] == "en"
+
+
+def test_ten_megabytes_in_a_field_are_refused_by_a_page(page):
+    answer = page.send(page.of_object(ProjectNo="x" * 10_000_000))
+    assert answer.status_code == 413
+    assert words(parsed(answer).h1) == "That is too large"
+    assert not page.double.runs
+
+
+def test_a_file_above_the_limit_is_refused_by_a_page(double):
+    client = make_client(double, upload_max_bytes=1_000_000)
+    token = parsed(client.get("/workflows/string_processing")).find("input", attrs={"name": "csrf_token"})["value"]
+    form = {"csrf_token": token, "source": "file", "file": (io.BytesIO(b"x" * 10_000_000), "large.txt")}
+    answer = client.post("/workflows/string_processing", data=form, content_type="multipart/form-data")
+    assert answer.status_code == 413
+    assert "Put a large file into S3" in words(parsed(answer).main)
+
+
+def test_other_host_names_are_refused_but_for_the_health_check(double):
+    client = make_client(double, trusted_hosts=("page.example.org", "127.0.0.1"))
+    assert client.get("/runs", base_url="http://page.example.org:8080").status_code == 200
+    foreign = client.get("/runs", base_url="http://rebound.example.net")
+    assert (foreign.status_code, words(parsed(foreign).h1)) == (421, "This page is not served under that name")
+    assert client.get("/healthz", base_url="http://10.0.0.7:8080").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["//evil.example.org/%2e%2e", "/\\evil.example.org", "//evil.example.org/runs"])
+def test_no_redirect_leads_elsewhere(page, path):
+    location = page.client.get(path, query_string={"language": "en"}).headers.get("Location", "/")
+    assert re.match(r"/(?![/\\])", location)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/runs/..%2F..%2Fworkflows",
+        "/runs/<script>",
+        "/runs/" + "x" * 500,
+        "/runs/a/tasks/..%2Fx-1/log",
+        "/runs/a/tasks/String_Repeat/log",
+        "/workflows/nothing",
+        "/workflows/..%2Fruns",
+    ],
+)
+def test_what_is_no_id_is_not_asked_for(page, path):
+    answer = page.client.get(path)
+    assert answer.status_code == 404
+    parsed(answer)
+    assert {call[1] for call in page.double.calls} <= {"/prod/workflows"}
+
+
+def test_only_results_of_the_run_can_be_fetched(page):
+    run = page.double.add_run("Soil1")
+    answer = page.client.get(f"/runs/{run.run_id}/results/repeat")
+    assert answer.status_code == 303
+    assert answer.location.startswith(page.double.url)
+    assert page.client.get(f"/runs/{run.run_id}/results/other").status_code == 404
+
+
+def test_another_owners_run_cannot_be_cancelled(page):
+    run = page.double.add_run("Soil1", owner="lin", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=1))
+    document = parsed(page.client.get(f"/runs/{run.run_id}"))
+    token = document.find("input", attrs={"name": "csrf_token"})["value"]
+    answer = page.client.post(f"/runs/{run.run_id}/cancel", data={"csrf_token": token})
+    assert answer.status_code == 403
+    assert words(parsed(answer).h1) == "This run is not yours"
+    assert run.status == "RUNNING"
+
+
+def test_cancel_and_resume_go_back_to_the_run(page):
+    run = page.double.add_run("Soil1", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=1))
+    token = parsed(page.client.get(f"/runs/{run.run_id}")).find("input", attrs={"name": "csrf_token"})["value"]
+    for action, status in (("cancel", "CANCELLED"), ("resume", "PENDING")):
+        answer = page.client.post(f"/runs/{run.run_id}/{action}", data={"csrf_token": token})
+        assert (answer.status_code, answer.location) == (303, f"/runs/{run.run_id}")
+        assert run.status == status
+    again = page.client.post(f"/runs/{run.run_id}/resume", data={"csrf_token": token})
+    assert (again.status_code, words(parsed(again).h1)) == (409, "That cannot be done now")
+
+
+@pytest.mark.parametrize("path", ["/workflows", "/runs", "/runs/abc"])
+def test_an_api_that_is_gone_is_said_and_the_health_check_goes_on(page, path):
+    page.double.answers_nothing = True
+    answer = page.client.get(path)
+    assert (answer.status_code, words(parsed(answer).h1)) == (502, "The platform does not answer")
+    assert page.double.url not in answer.text
+    assert page.client.get("/healthz").status_code == 200
+
+
+def test_a_busy_api_is_said_to_be_busy(page):
+    page.double.is_busy = True
+    answer = page.client.get("/runs")
+    assert (answer.status_code, words(parsed(answer).h1)) == (429, "The platform is busy")
+
+
+@pytest.mark.parametrize("query", ["day=yesterday", "status=X" * 3, "limit=x&next=<b>"])
+def test_a_made_up_filter_is_a_page_too(page, query):
+    answer = page.client.get(f"/runs?{query}")
+    parsed(answer)
+    assert answer.status_code in {200, 400}
+
+
+def test_a_wrong_key_is_not_taken_for_the_persons_fault(double):
+    from botocore.credentials import Credentials
+
+    from web_application import create_app
+    from web_application.config import Config
+
+    wrong = Credentials(CREDENTIALS.access_key, "another secret")
+    client = create_app(Config(double.endpoint, REGION, SESSION_KEY), wrong).test_client()
+    assert client.get("/runs").status_code == 502
+
+
+def test_a_defect_is_a_page_without_details(page, monkeypatch):
+    from web_application import run_pages
+
+    monkeypatch.setattr(run_pages, "list_runs", lambda _arguments: 1 / 0)
+    answer = page.client.get("/runs")
+    assert answer.status_code == 500
+    assert "ZeroDivisionError" not in answer.text
+    parsed(answer)
+
+
+def test_each_method_is_only_where_it_belongs(page):
+    assert page.client.get("/runs/abc/cancel").status_code == 405
+    assert page.client.delete("/runs/abc").status_code in {400, 405}
