@@ -69,12 +69,18 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON 
 _run_argument = click.argument("run_id", metavar="RUN", callback=lambda _ctx, _param, text: check_run_id(text))
 
 
+def _up(port: int | None = None) -> platform.PlatformState:
+    """The laptop platform, started if it is not up, with its page."""
+    return platform.up(port=port, say=say, continue_runs=continue_runs, api_url=lambda state: api_url(to_laptop(state)))
+
+
 @main.command()
 @click.option("--port", type=click.IntRange(1024, 65535), help="Port on 127.0.0.1 [default: the last one, or 4566].")
 def up(port: int | None) -> None:
     """Starts the platform on this machine, and deploys what changed."""
-    state = platform.up(port=port, say=say, continue_runs=continue_runs)
+    state = _up(port)
     click.echo(f"Platform: {state.endpoint_url} (process {state.pid}), its data in {state.data_dir}")
+    click.echo(f"Page: {state.web_url}")
     say(f"Next: {display.program()} run FILE --project P --lines-per-shard N --output DIR")
 
 
@@ -138,7 +144,8 @@ def run(
     )
     objects.check_output_names(workflow, values)
     run_results.prepare_directory(output)
-    connection = to_aws(stack_name) if stack_name else to_laptop(platform.up(say=say, continue_runs=continue_runs))
+    state = None if stack_name else _up()
+    connection = to_laptop(state) if state else to_aws(str(stack_name))
     submitted = file_submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
     try:
         say(f"Run {submitted.run_id} of workflow {workflow.name}, project {submitted.project}")
@@ -161,6 +168,8 @@ def run(
     hpc = display.program()
     for command in (f"show {ended.run_id}", f"logs {ended.run_id}", f"results {ended.run_id} -o DIR", "runs"):
         say(f"  {hpc} {command}")
+    if state and state.web_url:
+        click.echo(f"Its page: {state.web_url}/runs/{ended.run_id}")
 
 
 @main.command(cls=WorkflowCommand)
