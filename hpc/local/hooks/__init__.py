@@ -8,7 +8,7 @@ emulator's environment variables are set, because ministack reads them when it i
 from __future__ import annotations
 
 from hpc.local.batch import BatchService
-from hpc.local.hooks import accounts, batch, cloud_formation, lambdas, requests, state, step_functions, storage
+from hpc.local.hooks import accounts, batch, cloud_formation, events, lambdas, requests, state, step_functions, storage
 from hpc.local.journal import Journal
 from hpc.local.object_store import ObjectStore
 
@@ -28,6 +28,8 @@ def install(
     batch.install(service)
     step_functions.install()
     lambdas.install(service.faults)
+    # Before the state, which wraps it: an execution whose event is lost is in the journal.
+    events.install(service.faults)
     cloud_formation.install(service)
     state.install(service, store, journal)
     # After the state: the owner is made when what was kept has been loaded.
