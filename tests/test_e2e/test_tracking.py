@@ -131,6 +131,10 @@ def test_events_alone_bring_every_row_to_its_end(platform, few_lines):
     run_id = platform.submit(few_lines, "TrackedByEvents", 10)
     platform.wait(run_id)
     wait_until(lambda: wrong_rows(platform, run_id) == [], timeout_s=8)
+    for task in platform.show(run_id)["tasks"]:
+        (job,) = task["jobs"]
+        (attempt,) = job["attempts"]
+        assert (job["job_id"], attempt["exit_code"], attempt["instance_type"]) == (task["job_id"], 0, None)
 
 
 def test_a_group_has_one_row_with_counts_and_one_for_each_failed_child(platform, few_lines):
