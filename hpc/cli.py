@@ -33,6 +33,7 @@ from hpc.progress import ProgressDisplay, follow
 from hpc.resume import resume as resume_run
 from hpc.runs import Run, Runs, check_run_id
 from hpc.stack import Stack
+from hpc.task_rows import jobs_of_tasks
 from hpc.tasks import Task, Tasks
 from hpc.wording import printable
 from hpc.workflows import Workflow
@@ -229,8 +230,8 @@ def runs(stack_name: str | None, days: int, as_json: bool) -> None:
 def show(stack_name: str | None, run_id: str | None, watch: bool, of_platform: bool, as_json: bool) -> None:
     """Shows a run: its steps, its tasks, why it failed, what to do next.
 
-    With --json the tasks are listed one by one. Batch keeps ended jobs for about 7 days; after that a run's tasks have
-    no attempts and no logs any more.
+    With --json the tasks are listed one by one, with the jobs and attempts that the run table has of them. Batch keeps
+    ended jobs for about 7 days; after that only these are left.
     """
     if of_platform == (run_id is not None):
         raise click.UsageError("expected either RUN or --platform")
@@ -243,7 +244,9 @@ def show(stack_name: str | None, run_id: str | None, watch: bool, of_platform: b
         found = watcher(connection, deployed, workflow, found)
     if as_json:
         tasks = Tasks(connection, deployed, workflow, found).all()
-        _print_json({**found.as_json(), "tasks": [task.as_json() for task in tasks]})
+        jobs = jobs_of_tasks(connection, deployed.run_table, found.run_id)
+        shown = [{**task.as_json(), "jobs": jobs.get((task.state, task.index), [])} for task in tasks]
+        _print_json({**found.as_json(), "tasks": shown})
     else:
         _show(connection, deployed, workflow, found)
     if watch and found.status != "SUCCEEDED":

@@ -16,6 +16,7 @@ from hpc_constructs.outputs import declare_outputs
 from hpc_constructs.platform import Platform
 from hpc_constructs.run_access import RunAccess
 from hpc_constructs.run_table import RunTable
+from hpc_constructs.run_tracking import RunTracking
 from hpc_constructs.workflow import Workflow
 from hpc_constructs.workflow_checks import pascal_case
 from hpc_constructs.workflow_parts import WorkflowFolder
@@ -38,7 +39,6 @@ class ProductionStack(Stack):
             self, "Data", workflows=workflows, ages=settings.object_ages, retain=keep, existing=settings.existing_bucket
         )
         runs = RunTable(self, "Runs", retain=keep, existing=settings.existing_table)
-        images = JobImages(self, "Images", user_name=settings.user_name, workflows=workflows)
         compute = BatchCompute(
             self,
             "Compute",
@@ -53,12 +53,13 @@ class ProductionStack(Stack):
             table=runs.table,
             notifications=Notifications(self, "Notifications", email_address=settings.email_address),
             queues=compute.queues,
-            repositories=images.repositories,
+            repositories=JobImages(self, "Images", user_name=settings.user_name, workflows=workflows).repositories,
             max_attempts=settings.max_attempts,
             map_max_concurrency=settings.map_max_concurrency,
             group_above=settings.group_above,
             log_retention_days=days,
         )
         machines = [Workflow(self, pascal_case(each.name), folder=each, platform=platform) for each in workflows]
+        RunTracking(self, "Tracking", platform=platform, workflows=machines)
         declare_outputs(self, platform=platform, workflows=machines)
         self.run_access = RunAccess(self, "RunAccess", platform=platform, workflows=machines)

@@ -15,8 +15,8 @@ RUNTIME = lambda_.Runtime.PYTHON_3_14
 class TaskFunction(Construct):
     """A function on arm64 whose code is the folder of its name: `<name>/<name>.py` with `handler(event, context)`.
 
-    Exposes `function`. Its role may write its own log and touch the objects that the workflow declares for it.
-    Costs while idle: stored logs.
+    Exposes `function` and its `role`, which may write the function's log, touch the objects that are declared for it,
+    and do what `allow` adds. Costs while idle: stored logs.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class TaskFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         logs = log_group(self, "Logs", retention_days=log_retention_days)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.role = role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         logs.grant_write(role)
         stores.grant(role, declared.accesses)
         self.function = lambda_.Function(
@@ -45,3 +45,7 @@ class TaskFunction(Construct):
             role=role,
             log_group=logs,
         )
+
+    def allow(self, actions: list[str], resources: list[str]) -> None:
+        """Gives the role these actions on these resources."""
+        self.role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))

@@ -2,11 +2,12 @@
 
 import json
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from hpc_constructs.acknowledgments import acknowledge
+from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
 from hpc_constructs.batch_jobs import BatchJobs
 from hpc_constructs.log_groups import log_group
 from hpc_constructs.machine_role import Callees, MachineRole
@@ -35,16 +36,14 @@ class Workflow(Construct):
             stores=platform.stores,
             log_retention_days=days,
         ).definitions
-        self._functions = {
-            declared.name: TaskFunction(
-                self,
-                pascal_case(declared.name),
-                declared=declared,
-                stores=platform.stores,
-                log_retention_days=days,
-            ).function
-            for declared in folder.functions
-        }
+        self._functions = {}
+        for declared in folder.functions:
+            made = TaskFunction(
+                self, pascal_case(declared.name), declared=declared, stores=platform.stores, log_retention_days=days
+            )
+            if declared.makes_task_rows:
+                made.allow(["dynamodb:UpdateItem"], [platform.table.table_arn])
+            self._functions[declared.name] = made.function
         callees = Callees(
             definitions=self.job_definitions.values(),
             queues=[queue for queues in platform.queues.values() for queue in (queues.first_try, queues.next_tries)],
@@ -86,6 +85,19 @@ class Workflow(Construct):
             self.machine,
             "SF2",
             reason="Batch jobs run for minutes to hours and are not traced; rows and logs tell more",
+        )
+
+    def grant_describe_executions(self, role: iam.Role) -> None:
+        """Lets the role see executions of the machine."""
+        executions = Stack.of(self).format_arn(
+            service="states",
+            resource="execution",
+            resource_name=f"{self.machine.state_machine_name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        role.add_to_policy(iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions]))
+        acknowledge_wildcards(
+            role, [executions], reason="Executions get their names when they are started, no policy can name them"
         )
 
     def _texts(self, folder: WorkflowFolder, platform: Platform) -> dict[str, str]:

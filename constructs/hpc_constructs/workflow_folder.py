@@ -61,7 +61,7 @@ def _function(name: str, raw: dict[str, Any], directory: Path) -> Function:
     module = directory / name / f"{name}.py"
     if not module.is_file():
         raise WorkflowFolderError(f"{module}: found no such file; expected the code of function {name}")
-    return Function(code=module.parent, **_part(name, raw))
+    return Function(code=module.parent, makes_task_rows=raw.get("task_rows", False), **_part(name, raw))
 
 
 def _part(name: str, raw: dict[str, Any]) -> dict[str, Any]:

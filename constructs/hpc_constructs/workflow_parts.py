@@ -31,9 +31,13 @@ class Job(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Function(Part):
-    """A Lambda function; `code` is the folder of its module, which has the function's name."""
+    """A Lambda function; `code` is the folder of its module, which has the function's name.
+
+    With `makes_task_rows` it may write into the run table.
+    """
 
     code: Path
+    makes_task_rows: bool = False
 
 
 @dataclass(frozen=True)

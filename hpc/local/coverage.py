@@ -52,11 +52,13 @@ RESOURCE_TYPES: dict[str, Coverage] = {
     "AWS::EC2::VPCEndpoint": Coverage.RECORDED,
     "AWS::EC2::VPCGatewayAttachment": Coverage.RECORDED,
     "AWS::ECR::Repository": Coverage.RECORDED,
+    "AWS::Events::Rule": Coverage.RUNS,
     "AWS::IAM::InstanceProfile": Coverage.RECORDED,
     "AWS::IAM::ManagedPolicy": Coverage.RUNS,
     "AWS::IAM::Policy": Coverage.RUNS,
     "AWS::IAM::Role": Coverage.RUNS,
     "AWS::KMS::Key": Coverage.RECORDED,
+    "AWS::Lambda::EventSourceMapping": Coverage.RUNS,
     "AWS::Lambda::Function": Coverage.RUNS,
     "AWS::Lambda::Permission": Coverage.RECORDED,
     "AWS::Logs::LogGroup": Coverage.RUNS,
@@ -65,6 +67,8 @@ RESOURCE_TYPES: dict[str, Coverage] = {
     "AWS::SNS::Subscription": Coverage.RECORDED,
     "AWS::SNS::Topic": Coverage.RUNS,
     "AWS::SNS::TopicPolicy": Coverage.RECORDED,
+    "AWS::SQS::Queue": Coverage.RUNS,
+    "AWS::SQS::QueuePolicy": Coverage.RUNS,
     "AWS::StepFunctions::StateMachine": Coverage.RUNS,
 }
 

@@ -1,4 +1,4 @@
-"""Job_Map: counts the try and writes, for each branch, the manifest of the shards that are still to do.
+"""Job_Map: counts the try, writes the manifest of what each branch still has to do, and makes the rows of these tasks.
 
 Done is what has a record: a shard whose `records/<run>/<State>/<shard>.json` is listed is not run again, and a merge
 whose record is listed is not run again unless one of its shards is. Records are written after the object they describe
@@ -23,10 +23,12 @@ from botocore.exceptions import ClientError
 from branch_plan import BranchPlan, mark_done, plan_branch, record_prefixes
 from map_event import EventError, JobMapEvent
 from shard_list import ShardListMalformed, Shards, read_list
+from task_rows import make_rows
 
 LISTINGS_AT_ONCE = 16
 # S3 asks clients to retry its 503 Slow Down with backoff; the state machine does not retry this function's own errors.
 S3_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 8}, max_pool_connections=LISTINGS_AT_ONCE)
+DYNAMODB_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 4})
 # The lifecycle rule of the data bucket expires what carries this tag after a few days.
 INTERMEDIATE_TAG = "retention=intermediate"
 LIST_CHUNK_BYTES = 2**20
@@ -43,7 +45,7 @@ class ShardListMissing(Exception):
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001  Lambda passes both
-    """Write this try's manifests; return the try's number, its queue and what each branch has to do.
+    """Write this try's manifests and tasks' rows; return the try's number, its queue and what each branch has to do.
 
     Raises EventError, SplitRecordMissing, ShardListMissing or ShardListMalformed: without a list nothing can be tried.
     """
@@ -53,6 +55,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001  Lambda
     plans = plan_branches(s3, request, shards)
     for state, branch in plans.items():
         write_plan(s3, request, state, branch)
+    make_rows(boto3.client("dynamodb", config=DYNAMODB_RETRIES), request, plans)
     return answer(request, plans)
 
 

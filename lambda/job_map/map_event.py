@@ -20,7 +20,8 @@ class JobMapEvent:
 
     `attempt` counts the tries so far of this execution, `resumes` the executions before it. `group_above` is the number
     of shards to do above which a branch submits them in groups. `branches` maps a shard state to its merge,
-    `made_since` a state to the time from which on its records count.
+    `group_states` to the state of its groups, `made_since` a state to the time from which on its records count.
+    `table` is the run table, `planned_at` when the state was entered.
     """
 
     run_id: str
@@ -34,6 +35,9 @@ class JobMapEvent:
     next_tries_queue: str
     split_state: str
     branches: Mapping[str, str]
+    group_states: Mapping[str, str]
+    table: str
+    planned_at: datetime
     made_since: Mapping[str, datetime]
 
     @classmethod
@@ -41,6 +45,7 @@ class JobMapEvent:
         """Raises EventError, which says the field, what was found and what was expected."""
         queues = field(event, "queues", dict)
         branches = field(event, "branches", dict)
+        group_states = field(event, "group_states", dict)
         made_since = field(event, "made_since", dict)
         parsed = cls(
             run_id=field(event, "run_id", str),
@@ -54,7 +59,10 @@ class JobMapEvent:
             next_tries_queue=field(queues, "next_tries", str),
             split_state=field(event, "split_state", str),
             branches={state: field(branches, state, str) for state in branches},
-            made_since={state: moment(made_since, state) for state in made_since},
+            group_states={state: field(group_states, state, str) for state in branches},
+            table=field(event, "table", str),
+            planned_at=moment(event, "planned_at"),
+            made_since={state: moment(made_since, state).replace(microsecond=0) for state in made_since},
         )
         if not parsed.file:
             raise EventError(f"field input_key: found {parsed.input_key!r}, expected a key that does not end with '/'")
@@ -82,7 +90,7 @@ class JobMapEvent:
         return f"{self.results}{self.split_state}/{self.file}_splitlist"
 
     def counts(self, record_key: str, written_at: datetime) -> bool:
-        """Whether a record is of the code that this run has now."""
+        """Whether a record is of the code that this run has now; S3 tells times without fractions of a second."""
         state = re.split("[/.]", record_key.removeprefix(self.records), maxsplit=1)[0]
         return state not in self.made_since or written_at >= self.made_since[state]
 
@@ -109,9 +117,9 @@ def count(node: Any, name: str, *, at_least: int, of: str) -> int:
 
 
 def moment(node: Any, name: str) -> datetime:
-    """A time in ISO 8601, without its fraction of a second, as S3 tells times; raises EventError."""
+    """A time in ISO 8601, in UTC; raises EventError."""
     text = field(node, name, str)
     try:
-        return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+        return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
         raise EventError(f"field {name}: found {text!r:.100}, expected a time such as 2026-01-31T09:30:00Z") from None

@@ -113,8 +113,9 @@ def test_a_role_touches_no_other_bucket_and_nothing_but_objects_and_its_log(prod
         for action in each["Action"]
     }
     log = {"logs:CreateLogStream", "logs:PutLogEvents"} if part in ("JobMap", "CheckOutput") else set()
+    rows = {"dynamodb:UpdateItem"} if part == "JobMap" else set()
     objects = {f"s3:{name}" for name in ("GetObject", "PutObject", "AbortMultipartUpload")}
-    assert actions - {"s3:ListBucket", "s3:PutObjectTagging", "s3:DeleteObject"} <= objects | log
+    assert actions - {"s3:ListBucket", "s3:PutObjectTagging", "s3:DeleteObject"} <= objects | log | rows
 
 
 def test_an_input_bucket_is_read_under_its_own_keys_and_an_output_bucket_written_where_both_agree() -> None:

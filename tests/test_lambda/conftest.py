@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from boto3.dynamodb.types import TypeDeserializer
 
 FUNCTIONS = Path(__file__).parents[2] / "lambda"
 BUCKET = "data-bucket"
@@ -24,6 +25,9 @@ RUN_ID = "20260102-030405-abc123"
 PROJECT = "Project1"
 MERGES = {"String_Repeat": "String_Repeat_Merge", "String_Reverse": "String_Reverse_Merge"}
 PREFIXES = {"String_Repeat": "repeat", "String_Reverse": "reverse"}
+
+TABLE = "Runs"
+PLANNED_AT = "2026-01-02T03:05:00.123Z"
 
 # From when on the records of each state count: from the beginning, in a run that was not resumed.
 STATES = ("String_Split", *MERGES, *MERGES.values())
@@ -194,6 +198,9 @@ class Run:
             "made_since": dict(MADE_SINCE),
             "split_state": "String_Split",
             "branches": dict(MERGES),
+            "group_states": {state: f"{state}_Group" for state in MERGES},
+            "table": TABLE,
+            "planned_at": PLANNED_AT,
             **changes,
         }
 
@@ -308,3 +315,29 @@ def store(s3):
         return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     return SimpleNamespace(bucket=bucket, put=put, json=read_json, client=s3)
+
+
+@pytest.fixture
+def run_table(s3_endpoint, s3, monkeypatch):
+    """A new run table, which functions called in the test find: `rows` of a partition by sort key, name and client."""
+    dynamodb, name = boto3.client("dynamodb"), f"Runs-{uuid4().hex}"
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    monkeypatch.setenv("RUN_TABLE", name)
+
+    def rows(partition: str) -> dict[str, dict]:
+        found = dynamodb.query(
+            TableName=name,
+            KeyConditionExpression="pk = :key",
+            ExpressionAttributeValues={":key": {"S": partition}},
+            ConsistentRead=True,
+        )["Items"]
+        read = TypeDeserializer().deserialize
+        items = [{attribute: read(value) for attribute, value in item.items()} for item in found]
+        return {item["sk"]: item for item in items}
+
+    return SimpleNamespace(name=name, client=dynamodb, rows=rows)

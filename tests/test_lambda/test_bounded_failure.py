@@ -48,11 +48,22 @@ class S3:
         self._objects[Key] = Body
 
 
+class Rows:
+    """What Job_Map uses of DynamoDB's client; counts the rows of each call."""
+
+    def __init__(self):
+        self.calls = []
+
+    def transact_write_items(self, *, TransactItems):
+        self.calls.append(len(TransactItems))
+
+
 class Machine:
     """The loop from Job_Map to Is_Complete, on the state that it keeps."""
 
-    def __init__(self, functions, run, group_above):
+    def __init__(self, functions, run, group_above, rows):
         self._functions = functions
+        self.rows = rows
         self._run = run
         event = run.job_map_event()
         self.state = {
@@ -93,7 +104,9 @@ class Machine:
             return self._group_above if template == "${GroupAbove}" else template
         filled = {}
         for key, part in template.items():
-            if key.endswith(".$"):
+            if part == "$$.State.EnteredTime":
+                filled[key.removesuffix(".$")] = datetime.now(UTC).isoformat()
+            elif key.endswith(".$"):
                 value = state
                 for name in part.removeprefix("$.").split("."):
                     value = value[name]
@@ -130,10 +143,11 @@ def machine(mapping, check, monkeypatch):
     """A machine for a run, whose functions see the run's objects."""
 
     def make(run, group_above=1000):
+        clients = {"s3": S3(run.objects), "dynamodb": Rows()}
         for module in (mapping.job_map, check.check_output):
-            monkeypatch.setattr(module.boto3, "client", lambda *_, **__: S3(run.objects))
+            monkeypatch.setattr(module.boto3, "client", lambda service, **_: clients[service])
         functions = {"Job_Map": mapping.job_map.handler, "Check_Output": check.check_output.handler}
-        return Machine(functions, run, group_above)
+        return Machine(functions, run, group_above, clients["dynamodb"])
 
     return make
 
@@ -180,6 +194,8 @@ def test_given_10000_shards_that_all_fail_then_the_state_stays_small_and_the_tri
     everything = dict.fromkeys(SHARD_STATES, SHARDS)
     assert loop.tries == [("arn:first", everything), ("arn:next", everything), ("arn:next", everything)]
     assert loop.largest < MAX_STATE_BYTES
+    # A group's row and a merge's for each branch, or as many as one call makes at most.
+    assert [sum(loop.rows.calls), max(loop.rows.calls)] == ([12, 4] if group_above == 1000 else [30_000, 100])
     assert (outcome["OutputStatus"], outcome["permanent"], outcome["reason_count"]) == ("FAILED", False, 2 * SHARDS)
     assert outcome["reasons"][0] == f"String_Repeat of shard lines.txt_00000 failed: {REASON}"
     assert (

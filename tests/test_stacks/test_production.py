@@ -138,6 +138,8 @@ def test_physical_names_only_where_a_service_asks_for_one(production: Synthesize
         (resource["Type"], key)
         for resource in production.template["Resources"].values()
         for key in resource.get("Properties", {})
+        # These two say by that key whose they are.
+        if resource["Type"] not in ("AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission")
         if key in ("BucketName", "TableName", "FunctionName", "RoleName", "TopicName", "StateMachineName")
         or key in ("ComputeEnvironmentName", "JobQueueName", "JobDefinitionName", "RepositoryName", "LogGroupName")
     }

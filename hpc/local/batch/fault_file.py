@@ -21,6 +21,7 @@ FIELDS: dict[str, frozenset[str]] = {
     "stuck_runnable": frozenset({"reason", "time_limit_s"}),
     "late_event": frozenset({"seconds", "status"}),
     "doubled_event": frozenset({"status"}),
+    "lost_event": frozenset({"status"}),
     "throttle": frozenset(),
     "slow": frozenset({"seconds"}),
     "lose_answer": frozenset(),

@@ -33,8 +33,8 @@ What an entry hits:
 - stuck_runnable: the job stays RUNNABLE and blocks its queue for `reason` (CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY, or
   MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT) until its queue's time limit for that reason (`time_limit_s` shortens it),
   somebody's TerminateJob, or the end of the switch
-- late_event: state change events come `seconds` late, and so out of order; doubled_event: they come twice; `status` is
-  a glob over the status that they tell, "*" by default
+- late_event: state change events come `seconds` late, and so out of order; doubled_event: they come twice; lost_event:
+  they never come; `status` is a glob over the status that they tell, "*" by default
 - throttle: the service refuses in its own words: Batch and Lambda with TooManyRequestsException (HTTP 429), S3 with
   SlowDown (HTTP 503); slow: it answers `seconds` late
 - lose_answer: a function runs, and its answer is lost; double_call: it runs twice (both of lambda:Invoke only)
@@ -54,7 +54,7 @@ __all__ = ["CallFault", "EventFault", "Fault", "FaultSwitches", "FaultsFileError
 
 _ENDS = frozenset({"exit", "reclaim", "out_of_memory", "killed", "cannot_pull_image", "hang"})
 _ALONGSIDE = frozenset({"timeout_s", "disk_full", "no_log_stream"})
-_EVENTS = frozenset({"late_event", "doubled_event"})
+_EVENTS = frozenset({"late_event", "doubled_event", "lost_event"})
 _CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"
 
 
@@ -80,7 +80,7 @@ class StuckFault:
 
 @dataclass(frozen=True)
 class EventFault:
-    """How late an event comes, and how often."""
+    """How late an event comes, and how often: not at all when it is lost."""
 
     delay_s: float = 0.0
     copies: int = 1
@@ -142,7 +142,7 @@ class FaultSwitches:
 
     def for_event(self, label: str, status: str, attempt: int) -> EventFault:
         """What becomes of a state change event."""
-        delay_s, copies = 0.0, 1
+        delay_s, copies, is_lost = 0.0, 1, False
         with self._lock:
             for key, entry in self._file.entries():
                 if entry["action"] not in _EVENTS or not fnmatch.fnmatchcase(status, entry.get("status", "*")):
@@ -150,7 +150,8 @@ class FaultSwitches:
                 if self._hit(key, entry, label, f"{attempt} {status}"):
                     delay_s = max(delay_s, entry.get("seconds", 0.0))
                     copies += entry["action"] == "doubled_event"
-        return EventFault(delay_s, copies)
+                    is_lost = is_lost or entry["action"] == "lost_event"
+        return EventFault(delay_s, 0 if is_lost else copies)
 
     def for_call(self, action: str) -> CallFault:
         """What becomes of an API call."""

@@ -15,6 +15,7 @@ from hpc.local.hooks import (
     accounts,
     batch,
     cloud_formation,
+    events,
     images,
     lambdas,
     requests,
@@ -42,6 +43,8 @@ def install(
     batch.install(service)
     step_functions.install()
     lambdas.install(service.faults)
+    # Before the state, which wraps it: an execution whose event is lost is in the journal.
+    events.install(service.faults)
     cloud_formation.install(service)
     images.install(jobs_dir)
     access_logs.install()

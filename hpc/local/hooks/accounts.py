@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import threading
 import time
 from typing import Any
 
@@ -17,10 +18,12 @@ from hpc.local.hooks.replacing import replace
 OWNER = "owner"
 # Temporary credentials of a job outlive the longest job timeout a workflow may set by some minutes.
 JOB_SESSION_S = 14 * 24 * 3600
+EVICTION_PERIOD_S = 60.0
 
 
 def install(access_key_id: str, secret_access_key: str) -> None:
     """The account's one user, with the key in `platform.json`; made after kept state is loaded, which may be of old."""
+    _register_one_session_at_a_time()
     load = app._load_persisted_state
 
     def load_then_make() -> None:
@@ -38,6 +41,26 @@ def install(access_key_id: str, secret_access_key: str) -> None:
         }
 
     replace(app, "_load_persisted_state", load_then_make)
+
+
+def _register_one_session_at_a_time() -> None:
+    """ministack looks for expired sessions whenever one is added, and breaks when another thread adds one meanwhile."""
+    register, evict = sts.register_session, sts._evict_expired_sessions
+    lock = threading.Lock()
+    evicted_at = time.monotonic()
+
+    def evict_now_and_then() -> None:
+        nonlocal evicted_at
+        if time.monotonic() - evicted_at > EVICTION_PERIOD_S:
+            evict()
+            evicted_at = time.monotonic()
+
+    def register_alone(access_key: str, session: dict[str, Any]) -> None:
+        with lock:
+            register(access_key, session)
+
+    replace(sts, "_evict_expired_sessions", evict_now_and_then)
+    replace(sts, "register_session", register_alone)
 
 
 def enter(account: str, region: str) -> None:

@@ -9,11 +9,12 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ministack.services import batch, cloudwatch_logs, eventbridge, stepfunctions
+from ministack.services import batch, cloudwatch_logs, stepfunctions
 
 from hpc.local import batch_http
 from hpc.local.batch import BatchError, BatchService, JobWaitCancelled, JobWaitTimeout
 from hpc.local.hooks.accounts import enter
+from hpc.local.hooks.events import publish
 from hpc.local.hooks.replacing import replace
 from hpc.local.spelling import camel, pascal
 
@@ -108,13 +109,7 @@ class AccountScope:
     def publish_job_state(self, detail: dict[str, Any]) -> None:
         """Sends Batch's job state change event to EventBridge."""
         enter(self._account, self._region)
-        entry = {
-            "Source": "aws.batch",
-            "DetailType": "Batch Job State Change",
-            "Detail": json.dumps(detail),
-            "Resources": [detail["jobArn"]],
-        }
-        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+        publish("aws.batch", "Batch Job State Change", detail, detail["jobArn"])
 
 
 def open_log_stream(group: str, stream: str) -> None:

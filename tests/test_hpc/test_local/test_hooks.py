@@ -303,3 +303,130 @@ print(json.dumps([most, lambdas.API_CALLS_AT_ONCE]))
 def test_calls_of_an_api_wait_for_each_other(tmp_path):
     ((most, allowed),) = run(tmp_path, WAITING)
     assert most == allowed
+
+
+EVENTS = """
+import json, threading, time
+from ministack.core import iam_actions
+from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
+from hpc.local.hooks import events
+
+class Faults:
+    lost = set()
+    def for_event(self, label, status, attempt):
+        return type("Fault", (), {"copies": 0 if status in self.lost else 1})
+
+events.install(Faults())
+set_request_account_id("000000000000")
+set_request_region("us-east-1")
+url = sqs._act_create_queue({"QueueName": "events", "Attributes": {"VisibilityTimeout": "60"}}, "")["QueueUrl"]
+queue = sqs._get_q(url)
+eventbridge._ensure_default_bus()
+arn = queue["attributes"]["QueueArn"]
+
+def rule(pattern):
+    eventbridge._put_rule({"Name": "rule", "EventPattern": json.dumps(pattern)})
+    eventbridge._put_targets({"Rule": "rule", "Targets": [{"Id": "1", "Arn": arn}]})
+
+def publish(status, **more):
+    events.publish("aws.batch", "Batch Job State Change", {"status": status, **more}, "arn:job")
+
+def mapping(**more):
+    lambda_svc._esms["id"] = {"UUID": "id", "EventSourceArn": arn, "FunctionName": "f", **more}
+
+def receive(number):
+    return [json.loads(message["body"])["detail"]["status"] for message in sqs._receive_messages_for_esm(url, number)]
+
+def show(value):
+    print(json.dumps(value))
+"""
+CHILDREN = {"detail": {"arrayProperties": {"index": [{"exists": False}]}}}
+
+
+def test_events_of_batch_reach_the_queue_of_a_rule_that_wants_them_and_are_kept_nowhere_else(tmp_path):
+    code = f"""
+rule({CHILDREN!r})
+publish("RUNNING")
+publish("CHILD", arrayProperties={{"index": 0}})
+publish("GROUP", arrayProperties={{"size": 2}})
+message = json.loads(queue["messages"][0]["body"])
+show([message["source"], message["detail-type"], message["resources"], message["detail"]])
+show(receive(10))
+show(len(eventbridge._events_log_list()))
+"""
+    told = ["aws.batch", "Batch Job State Change", ["arn:job"], {"status": "RUNNING"}]
+    assert run(tmp_path, EVENTS + code) == [told, ["RUNNING", "GROUP"], 0]
+
+
+def test_a_batch_waits_for_its_window_unless_it_is_full_and_holds_more_than_ten(tmp_path):
+    code = """
+rule({"source": ["aws.batch"]})
+mapping(MaximumBatchingWindowInSeconds=1)
+for number in range(25):
+    publish(str(number))
+show(receive(100))
+show(len(receive(20)))
+time.sleep(1.05)
+show(len(receive(100)))
+show(receive(100))
+"""
+    assert run(tmp_path, EVENTS + code) == [[], 20, 5, []]
+
+
+def test_a_batch_is_no_larger_than_what_a_function_may_be_given(tmp_path):
+    code = """
+rule({"source": ["aws.batch"]})
+for number in range(5):
+    publish("x" * 2_500_000)
+show([len(receive(100)), len(receive(100)), len(receive(100))])
+"""
+    assert run(tmp_path, EVENTS + code) == [[2, 2, 1]]
+
+
+def test_who_may_send_a_message_may_send_many(tmp_path):
+    code = """
+def action(name):
+    return iam_actions.extract_iam_action("sqs", "POST", "/", {"x-amz-target": f"AmazonSQS.{name}"}, b"{}", {})
+show([action("SendMessageBatch"), action("DeleteMessage")])
+"""
+    assert run(tmp_path, EVENTS + code) == [["sqs:SendMessage", "sqs:DeleteMessage"]]
+
+
+def test_an_event_of_an_execution_may_be_lost(tmp_path):
+    code = """
+rule({"source": ["aws.states"]})
+Faults.lost = {"RUNNING"}
+for status in ("RUNNING", "SUCCEEDED"):
+    given = {"executionArn": "arn:e", "stateMachineArn": "arn:m", "name": "n", "status": status, "input": "{}"}
+    stepfunctions._emit_execution_status_event(given)
+show(receive(10))
+"""
+    assert run(tmp_path, EVENTS + code) == [["SUCCEEDED"]]
+
+
+SESSIONS = """
+import json, sys, threading, time
+from ministack.services import sts
+from hpc.local.hooks import accounts
+accounts.install("AKIA", "secret")
+sys.setswitchinterval(1e-6)
+accounts.EVICTION_PERIOD_S = 0
+broken = []
+def register(thread):
+    for number in range(300):
+        try:
+            sts.register_session(f"{thread}-{number}", {"Expiration": time.time() + 60})
+        except RuntimeError as error:
+            broken.append(str(error))
+threads = [threading.Thread(target=register, args=(number,)) for number in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+sts._sessions["old"] = {"Expiration": 1.0}
+sts.register_session("new", {"Expiration": time.time() + 60})
+print(json.dumps([len(broken), len(sts._sessions), "old" in sts._sessions]))
+"""
+
+
+def test_sessions_are_registered_by_many_threads_at_once(tmp_path):
+    assert run(tmp_path, SESSIONS) == [[0, 2401, False]]

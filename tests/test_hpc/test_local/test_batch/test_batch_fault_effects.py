@@ -187,6 +187,16 @@ def test_events_come_twice(batch):
     assert told(batch) == [("job", status) for status in ("RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "SUCCEEDED")]
 
 
+def test_a_lost_event_never_comes(batch):
+    batch.set_faults(
+        {"job_name": "job", "action": "lost_event", "status": "R*"},
+        {"job_name": "job", "action": "doubled_event", "status": "RUNNING"},
+    )
+    batch.run("true")
+    batch.service.stop()
+    assert told(batch) == [("job", "STARTING"), ("job", "SUCCEEDED")]
+
+
 def test_a_late_event_comes_after_later_ones_and_is_not_lost(batch):
     batch.set_faults({"job_name": "job", "action": "late_event", "seconds": 0.4, "status": "RUNNING"})
     batch.run("true")
