@@ -66,6 +66,11 @@ def plan_branch(request: JobMapEvent, shards: Shards, done: bytearray, *, merged
     )
 
 
+def shard_list_key(request: JobMapEvent, state: str, branch: BranchPlan) -> str:
+    """Where the children of groups find their shards; the key of a list that is not written says that all are to do."""
+    return request.to_do_key(state, ".all" if branch.is_of_all else ".shards")
+
+
 def record_prefixes(request: JobMapEvent, state: str, shards: Shards) -> list[str]:
     """Prefixes of keys that together are those of all the branch's records, so that they can be listed side by side."""
     start = f"{request.records}{state}/{shards.file}_"

@@ -20,7 +20,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from branch_plan import BranchPlan, mark_done, plan_branch, record_prefixes
+from branch_plan import BranchPlan, mark_done, plan_branch, record_prefixes, shard_list_key
 from map_event import EventError, JobMapEvent
 from shard_list import ShardListMalformed, Shards, read_list
 from task_rows import make_rows
@@ -136,11 +136,6 @@ def read_shards(s3: Any, request: JobMapEvent) -> Shards:
             f"hpc resume {request.run_id}"
         ) from error
     return read_list(body.iter_chunks(LIST_CHUNK_BYTES), request)
-
-
-def shard_list_key(request: JobMapEvent, state: str, branch: BranchPlan) -> str:
-    """Where the children of groups find their shards; the key of a list that is not written says that all are to do."""
-    return request.to_do_key(state, ".all" if branch.is_of_all else ".shards")
 
 
 def write_plan(s3: Any, request: JobMapEvent, state: str, branch: BranchPlan) -> None:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from branch_plan import BranchPlan
+from branch_plan import BranchPlan, shard_list_key
 from map_event import JobMapEvent
 
 # Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
@@ -44,7 +44,7 @@ def planned(request: JobMapEvent, plans: Mapping[str, BranchPlan]) -> Iterator[t
             yield request.branches[state], 0, {}
     for state, plan in plans.items():
         if plan.grouped:
-            given = {"shard_list": request.to_do_key(state, ".shards"), "shard_state": state}
+            given = {"shard_list": shard_list_key(request, state, plan), "shard_state": state}
             for index, (offset, size) in enumerate(plan.groups):
                 yield request.group_states[state], index, {**given, "offset": offset, "size": size}
     for state, plan in plans.items():

@@ -1,7 +1,8 @@
 """Groups: array jobs of up to 10,000 shards, of which only the group and what failed in it has rows.
 
 A group's row counts its children. Of those that failed at most a hundred a group get a row, under the number of their
-shard, which is in the list beside the manifest. A row of a shard that a later group has again follows that child.
+shard, which is in the list beside the manifest; without a list, all shards are to do and line n would be shard n. A row
+of a shard that a later group has again follows that child.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from platform_access import Access, Record, client, job_message
 
 ENDED = ("SUCCEEDED", "FAILED")
 FAILED_ROWS_PER_GROUP = 100
+NO_LIST = ".all"  # how the key of a list that is not written ends
 Task = tuple[str, int]
 
 
@@ -86,11 +88,13 @@ class Groups:
             return bool(row["status"] != job["status"])
         return str(row["version"])[:13] < f"{int(group['createdAt']):013d}"
 
-    def _shards(self, group: Record) -> list[int]:
+    def _shards(self, group: Record) -> Sequence[int]:
         """The shard of each child; empty when the list has expired."""
         given = environment(group)
         line, offset = int(given["SHARD_DIGITS"]) + 1, int(given["GROUP_OFFSET"])
         size = int(group["arrayProperties"]["size"])
+        if given["SHARD_LIST_KEY"].endswith(NO_LIST):
+            return range(offset, offset + size)
         span = f"bytes={offset * line}-{(offset + size) * line - 1}"
         try:
             found = client("s3").get_object(Bucket=given["OUTPUT_BUCKET"], Key=given["SHARD_LIST_KEY"], Range=span)

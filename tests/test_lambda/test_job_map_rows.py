@@ -57,7 +57,7 @@ def test_a_group_has_one_row(plan):
     assert set(rows) == groups | {f"TASK#{state}_Merge#000000" for state in STATES}
     group = rows["TASK#String_Repeat_Group#000000"]
     assert (group["offset"], group["size"], group["shard_state"]) == (0, 4, "String_Repeat")
-    assert group["shard_list"].endswith("/try_1_String_Repeat.shards")
+    assert group["shard_list"].endswith("/try_1_String_Repeat.all")
 
 
 def test_a_later_try_begins_anew_and_keeps_what_jobs_there_were(plan, run_table):

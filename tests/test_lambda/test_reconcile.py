@@ -187,14 +187,20 @@ def children(known, modules, store, monkeypatch):
 
 
 @pytest.mark.usefixtures("children")
-def test_rows_of_failed_children_follow_their_shards_into_the_next_group(known, reconcile, run_table, store):
+@pytest.mark.parametrize("first", ["some of the shards", "all of them"])
+def test_rows_of_failed_children_follow_their_shards_into_the_next_group(known, reconcile, run_table, store, first):
     put_run(run_table, "RUNNING", "")
-    known.jobs = group_of((0, ["failed"]), put_list(store, "try_1", [3, 5, 8, 13]), failed={1, 3})
+    if first == "all of them":  # no list is written
+        shards, failed = {"bucket": store.bucket, "key": "try_1.all", "size": 14}, {5, 13}
+    else:
+        shards, failed = put_list(store, "try_1", [3, 5, 8, 13]), {1, 3}
+    known.jobs = group_of((0, ["failed"]), shards, failed=failed)
     reconcile()
     rows = run_table.rows(RUN)
     statuses = {row["index"]: row["status"] for row in rows.values() if row.get("state") == "String_Repeat"}
     assert statuses == {5: "FAILED", 13: "FAILED"}
-    assert rows["TASK#String_Repeat_Group#000000"]["counts"] == {"SUCCEEDED": 2, "FAILED": 2}
+    counts = {"SUCCEEDED": shards["size"] - 2, "FAILED": 2}
+    assert rows["TASK#String_Repeat_Group#000000"]["counts"] == counts
     assert reconcile().sent == 0
 
     known.jobs += group_of((1, ["failed"]), put_list(store, "try_2", [5, 13]), failed={1})
