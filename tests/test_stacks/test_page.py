@@ -67,6 +67,11 @@ class TestWithoutCertificate:
         assert stack.one(f"{ELB}::LoadBalancer")["Scheme"] == "internal"
         assert ingress(stack) == {("10.0.0.0/16", 80), ("10.8.0.0/16", 80), ("192.168.4.0/24", 80)}
 
+    def test_naming_the_vpc_s_own_range_says_nothing_twice(self) -> None:
+        stack = synthesize(webAllowedCidrs="10.0.0.0/16").web
+        (rule,) = stack.one("AWS::EC2::SecurityGroup", "LoadBalancer")["SecurityGroupIngress"]
+        assert rule["CidrIp"] == "10.0.0.0/16"
+
     def test_http_under_the_load_balancer_s_own_name_only(self) -> None:
         stack = page("plain")
         assert set(listeners(stack)) == {80}
