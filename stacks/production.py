@@ -17,6 +17,7 @@ from hpc_constructs.platform import Platform
 from hpc_constructs.run_access import RunAccess
 from hpc_constructs.run_table import RunTable
 from hpc_constructs.run_tracking import RunTracking
+from hpc_constructs.web_repository import WebRepository
 from hpc_constructs.workflow import Workflow
 from hpc_constructs.workflow_checks import pascal_case
 from hpc_constructs.workflow_parts import WorkflowFolder
@@ -26,7 +27,7 @@ from settings import Settings
 class ProductionStack(Stack):
     """Everything a run needs: network, data, images, compute, notifications, and a state machine a workflow.
 
-    Exposes `run_access` for those who submit runs from other stacks.
+    Exposes to other stacks: `run_access` for those who submit runs, `vpc`, and `web_repository` of the page's images.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class ProductionStack(Stack):
     ) -> None:
         super().__init__(scope, name, **kwargs)
         keep, days = settings.retain_data, settings.log_retention_days
-        network = Network(self, "Network", nat_gateways=settings.nat_gateways, log_retention_days=days)
+        self.vpc = Network(self, "Network", nat_gateways=settings.nat_gateways, log_retention_days=days).vpc
         data = DataBucket(
             self, "Data", workflows=workflows, ages=settings.object_ages, retain=keep, existing=settings.existing_bucket
         )
@@ -42,7 +43,7 @@ class ProductionStack(Stack):
         compute = BatchCompute(
             self,
             "Compute",
-            vpc=network.vpc,
+            vpc=self.vpc,
             workflows=workflows,
             architectures=settings.architectures,
             spot=settings.spot,
@@ -62,4 +63,5 @@ class ProductionStack(Stack):
         machines = [Workflow(self, pascal_case(each.name), folder=each, platform=platform) for each in workflows]
         RunTracking(self, "Tracking", platform=platform, workflows=machines)
         declare_outputs(self, platform=platform, workflows=machines)
+        self.web_repository = WebRepository(self, "WebImages", user_name=settings.user_name)
         self.run_access = RunAccess(self, "RunAccess", platform=platform, workflows=machines)

@@ -1,4 +1,4 @@
-"""The stack of what people and scripts reach: the API."""
+"""The stack of what people and scripts reach: the API and the page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from constructs import Construct
 
 from hpc_constructs.api_function import ApiFunction
 from hpc_constructs.rest_api import RestApi
+from hpc_constructs.web_page import WebPage
 from hpc_constructs.workflow_parts import WorkflowFolder
 from settings import Settings
 from stacks.production import ProductionStack
@@ -27,6 +28,7 @@ class WebApplicationStack(Stack):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, name, **kwargs)
+        days = settings.log_retention_days
         self.function = ApiFunction(
             self,
             "Function",
@@ -34,7 +36,7 @@ class WebApplicationStack(Stack):
             run_access=production.run_access.policy,
             workflows=workflows,
             admins=settings.admins,
-            log_retention_days=settings.log_retention_days,
+            log_retention_days=days,
         )
         self.api = RestApi(
             self,
@@ -42,5 +44,18 @@ class WebApplicationStack(Stack):
             function=self.function.function,
             rate_limit=settings.api_rate_limit,
             burst_limit=settings.api_burst_limit,
-            log_retention_days=settings.log_retention_days,
+            log_retention_days=days,
         )
+        page = WebPage(
+            self,
+            "Page",
+            vpc=production.vpc,
+            repository_name=production.web_repository.name,
+            access=settings.web_access,
+            tasks=settings.web_tasks,
+            api_endpoint=self.api.url,
+            retain_access_logs=settings.retain_data,
+            log_retention_days=days,
+        )
+        self.api.grant_invoke(page.role)
+        self.function.trust_owner(page.role)

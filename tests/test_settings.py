@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from hpc_constructs.key_patterns import BucketKeys
 from settings import Settings, SettingsError, environment_variable, markdown_table, setting_names
+from tests.web_variants import CERTIFICATE, POOL, SIGN_IN
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -47,6 +48,15 @@ def test_with_a_user_name_only_everything_has_its_default() -> None:
         "api_rate_limit": 50,
         "api_burst_limit": 100,
         "admins": (),
+        "web_image_tag": "latest",
+        "web_architecture": "arm64",
+        "web_min_tasks": 2,
+        "web_max_tasks": 6,
+        "web_allowed_cidrs": (),
+        "web_certificate_arn": "",
+        "web_user_pool_arn": "",
+        "web_user_pool_client_id": "",
+        "web_user_pool_domain": "",
         "workflows_directory": "workflows",
         "lambda_directory": "lambda",
     }
@@ -101,6 +111,14 @@ def test_settings_are_frozen() -> None:
         ("outputBuckets", "shared:*", "output_buckets", (BucketKeys("shared", ("*",)),)),
         ("existingDataBucket", "my.bucket-1", "existing_bucket", "my.bucket-1"),
         ("existingTable", "Production-abc-Runs", "existing_table", "Production-abc-Runs"),
+        ("webImageTag", "1f2e3d4", "web_image_tag", "1f2e3d4"),
+        ("webImageTag", f"sha256:{'a' * 64}", "web_image_tag", f"sha256:{'a' * 64}"),
+        ("webArchitecture", "x86_64", "web_architecture", "x86_64"),
+        ("webMinTasks", "0", "web_min_tasks", 0),
+        ("webMaxTasks", "100", "web_max_tasks", 100),
+        ("webAllowedCidrs", "10.0.0.0/8, 198.51.100.7/32", "web_allowed_cidrs", ("10.0.0.0/8", "198.51.100.7/32")),
+        ("webAllowedCidrs", "0.0.0.0/0", "web_allowed_cidrs", ("0.0.0.0/0",)),
+        ("webCertificateArn", CERTIFICATE, "web_certificate_arn", CERTIFICATE),
     ],
 )
 def test_what_is_taken(name: str, text: Any, field: str, value: Any) -> None:
@@ -115,6 +133,20 @@ BUCKETS = "bucket:keys with ',' between patterns of keys and ';' between buckets
 BUCKET = "an S3 bucket name (3 to 63 of a-z, 0-9, '.' and '-')"
 TABLE = "a DynamoDB table name (3 to 255 of A-Z, a-z, 0-9, '_', '.' and '-')"
 NAT = "1 or 2 (without one, instances in private subnets reach neither ECS nor ECR)"
+TAG = "a tag or a digest (sha256:...) of an image in the repository web_<user>/page; example: -c webImageTag=1f2e3d4"
+TASKS = "0, or a whole number from 2 to 100; example: -c webMinTasks=3"
+CIDRS = (
+    "different IPv4 ranges with ',' between, the address the first of its range; "
+    "example: -c webAllowedCidrs=203.0.113.0/24,198.51.100.7/32"
+)
+ACM = f"the ARN of an ACM certificate in the same Region; example: -c webCertificateArn={CERTIFICATE}"
+COGNITO = f"the ARN of a Cognito user pool in the same Region; example: -c webUserPoolArn={POOL}"
+CLIENT = (
+    "the id of an app client with a secret (1 to 128 of a-z, 0-9); example: -c webUserPoolClientId=1example23456789"
+)
+DOMAIN = (
+    "a Cognito domain prefix or a user pool's own domain (a-z, 0-9, '-' and '.'); example: -c webUserPoolDomain=my-lab"
+)
 RETENTION = "one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731; example: -c logRetentionDays=30"
 
 
@@ -156,6 +188,18 @@ def whole(name: str, low: int, high: int, example: int) -> str:
         ("retainData", "1", "true or false; example: -c retainData=false"),
         ("existingDataBucket", "No_Bucket", f"{BUCKET}; example: -c existingDataBucket=production-abc-data-1a2b3c"),
         ("existingTable", "a", f"{TABLE}; example: -c existingTable=Production-abc-Runs-1A2B3C"),
+        *[("webImageTag", bad, TAG) for bad in (".a", "a:b", "a/b", "-a", "sha256:abc", "@latest")],
+        ("webArchitecture", "arm", "arm64 or x86_64; example: -c webArchitecture=x86_64"),
+        *[("webMinTasks", bad, TASKS) for bad in ("1", "101", "two")],
+        ("webMaxTasks", "1", whole("webMaxTasks", 2, 100, 12)),
+        *[
+            ("webAllowedCidrs", bad, CIDRS)
+            for bad in ("198.51.100.7", "198.51.100.7/24", "10.0.0.0/8,10.0.0.0/8", "10.0.0.0/8,", "::/0", "any", "1/8")
+        ],
+        ("webCertificateArn", "arn:aws:iam::123456789012:server-certificate/x", ACM),
+        ("webUserPoolArn", "us-east-1_AbCdEfGhI", COGNITO),
+        ("webUserPoolClientId", "a b", CLIENT),
+        ("webUserPoolDomain", "https://my-lab", DOMAIN),
     ],
 )
 def test_what_is_refused_and_how(name: str, text: str, allowed: str) -> None:
@@ -195,6 +239,50 @@ def test_ages_must_be_in_order(ages: dict[str, int], name: str, days: int, earli
     with pytest.raises(SettingsError) as refused:
         load(**ages)
     assert str(refused.value) == f"{name} is {days}; allowed: more days than {earlier}; example: -c {name}={least}"
+
+
+def test_the_page_s_tasks_are_not_more_at_least_than_at_most() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(webMinTasks="7")
+    assert str(refused.value) == "webMaxTasks is 6; allowed: at least webMinTasks (7); example: -c webMaxTasks=7"
+
+
+@pytest.mark.parametrize("missing", ["webCertificateArn", *SIGN_IN])
+def test_sign_in_wants_all_of_its_settings(missing: str) -> None:
+    everything = {"webCertificateArn": CERTIFICATE, **SIGN_IN}
+    assert load(**everything).web_access.sign_in is not None
+    with pytest.raises(SettingsError) as refused:
+        load(**{name: value for name, value in everything.items() if name != missing})
+    given = next(name for name in SIGN_IN if name != missing)
+    assert str(refused.value).startswith(
+        f"{missing} is not set; allowed: a value, since {given} is set: sign-in needs webCertificateArn, "
+        f"webUserPoolArn, webUserPoolClientId, webUserPoolDomain; example: -c {missing}="
+    )
+
+
+@pytest.mark.parametrize("name", ["webCertificateArn", "webUserPoolArn"])
+def test_certificate_and_user_pool_are_of_the_region(name: str) -> None:
+    """Neither a load balancer nor its sign-in takes those of another one."""
+    everything = {"webCertificateArn": CERTIFICATE, **SIGN_IN}
+    elsewhere = everything[name].replace("us-east-1", "eu-west-1")
+    with pytest.raises(SettingsError) as refused:
+        load(**everything | {name: elsewhere})
+    assert str(refused.value) == f"{name} is {elsewhere}; allowed: one in us-east-1; example: -c Region=eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("cidrs", "internet_facing"),
+    [
+        ("", False),
+        ("10.8.0.0/16,172.31.0.0/16,192.168.1.0/24,100.64.0.0/16", False),
+        ("10.8.0.0/16,203.0.113.0/24", True),
+        ("10.0.0.0/7", True),
+        ("0.0.0.0/0", True),
+    ],
+)
+def test_public_addresses_put_the_page_into_the_internet(cidrs: str, internet_facing: bool) -> None:
+    access = load(webAllowedCidrs=cidrs).web_access
+    assert (access.internet_facing, access.everybody) == (internet_facing, cidrs == "0.0.0.0/0")
 
 
 def test_context_of_the_cdk_s_own_command_line_is_let_through() -> None:

@@ -1,13 +1,13 @@
 """The bucket of uploads, shards and results."""
 
 from collections.abc import Iterable, Sequence
-from typing import cast
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from hpc_constructs.object_ages import ObjectAges
+from hpc_constructs.private_bucket import abort_uploads, expire, private_bucket
 from hpc_constructs.provider_logs import EMPTIES_BUCKETS, end_provider_logs
 from hpc_constructs.workflow_parts import WorkflowFolder
 
@@ -32,34 +32,15 @@ class DataBucket(Construct):
         existing: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        # Kept with what is in it, but a bucket of a deployment that never succeeded is not left behind.
-        self._removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain else RemovalPolicy.DESTROY
         if existing:
             self.bucket: s3.IBucket = s3.Bucket.from_bucket_name(self, "Bucket", existing)
             return
-        access_logs = self._bucket("AccessLogs", [_access_logs(ages), _abort_uploads()])
-        self.bucket = self._bucket("Bucket", list(_rules(workflows, ages)), access_logs=access_logs)
+        log_rules = [expire(days=ages.access_logs_expired), abort_uploads()]
+        access_logs = private_bucket(self, "AccessLogs", rules=log_rules, retain=retain)
+        rules = list(_rules(workflows, ages))
+        self.bucket = private_bucket(self, "Bucket", rules=rules, retain=retain, access_logs=access_logs)
         if not retain:
             end_provider_logs(self, EMPTIES_BUCKETS, retention_days=ages.access_logs_expired)
-
-    def _bucket(
-        self, construct_id: str, rules: list[s3.LifecycleRule], *, access_logs: s3.IBucket | None = None
-    ) -> s3.Bucket:
-        bucket = s3.Bucket(
-            self,
-            construct_id,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            server_access_logs_bucket=access_logs,
-            lifecycle_rules=rules,
-            removal_policy=self._removal,
-            auto_delete_objects=self._removal == RemovalPolicy.DESTROY,
-        )
-        # A bucket that stays keeps its policy: TLS only, and access logs may be written.
-        cast(s3.BucketPolicy, bucket.policy).apply_removal_policy(self._removal)
-        return bucket
 
 
 def _rules(workflows: Sequence[WorkflowFolder], ages: ObjectAges) -> Iterable[s3.LifecycleRule]:
@@ -85,12 +66,4 @@ def _rules(workflows: Sequence[WorkflowFolder], ages: ObjectAges) -> Iterable[s3
             tag_filters={name: value},
             expiration=Duration.days(ages.intermediate_expired),
         )
-    yield _abort_uploads()
-
-
-def _access_logs(ages: ObjectAges) -> s3.LifecycleRule:
-    return s3.LifecycleRule(id="Expire", expiration=Duration.days(ages.access_logs_expired))
-
-
-def _abort_uploads() -> s3.LifecycleRule:
-    return s3.LifecycleRule(id="AbortUploads", abort_incomplete_multipart_upload_after=Duration.days(7))
+    yield abort_uploads()

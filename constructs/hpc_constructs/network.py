@@ -6,6 +6,8 @@ from constructs import Construct
 from hpc_constructs.log_groups import log_group
 
 ZONES = 2
+# A literal, so that rules of other stacks can name it and checks can read them.
+VPC_CIDR = "10.0.0.0/16"
 
 
 class Network(Construct):
@@ -20,6 +22,7 @@ class Network(Construct):
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr(VPC_CIDR),
             max_azs=ZONES,
             nat_gateways=nat_gateways,
             # Emptying it takes a custom resource with a function and a role; nothing here uses the default group.

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from hpc_constructs.acknowledgments import acknowledge
+from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
 from hpc_constructs.api_function import FUNCTION
 from hpc_constructs.api_routes import read_api_methods
 from hpc_constructs.gateway_problems import declare_gateway_problems
@@ -84,12 +84,12 @@ class RestApi(Construct):
         CfnOutput(self, "Url", value=self.url).override_logical_id("ApiUrl")
         self._accept_findings()
 
-    def grant_invoke(self, grantee: iam.IGrantable) -> None:
-        """Lets a principal call every method."""
-        iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=["execute-api:Invoke"],
-            resource_arns=[self._api.arn_for_execute_api(stage=STAGE)],
+    def grant_invoke(self, role: iam.Role) -> None:
+        """Lets a role call every method."""
+        methods = self._api.arn_for_execute_api(stage=STAGE)
+        iam.Grant.add_to_principal(grantee=role, actions=["execute-api:Invoke"], resource_arns=[methods])
+        acknowledge_wildcards(
+            role, [methods], reason="All methods and paths, which have runs in them, of this API only"
         )
 
     def _add_methods(self, function: lambda_.IFunction) -> None:

@@ -5,6 +5,7 @@ Each type raises ValueError for what it does not take; the settings know how to 
 
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -15,6 +16,9 @@ from hpc_constructs.key_patterns import BucketKeys, parse_bucket_keys
 # The days that CloudWatch Logs knows, up to two years.
 # Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+
+# Of the page; far below the 5,000 that a service may have.
+MOST_TASKS = 100
 
 
 def _text(pattern: str) -> AfterValidator:
@@ -68,6 +72,22 @@ def _owners(value: Any) -> tuple[str, ...]:
     return owners
 
 
+def _cidrs(value: Any) -> tuple[str, ...]:
+    words = value if isinstance(value, list | tuple) else str(value).split(",")
+    cidrs = tuple(str(word).strip() for word in words)
+    # Written out with its length: an address alone, or bits behind the mask, may be a slip that lets many more in.
+    if len(set(cidrs)) < len(cidrs) or not all(str(IPv4Network(cidr)) == cidr for cidr in cidrs):
+        raise ValueError(value)
+    return cidrs
+
+
+def _tasks_at_least(count: int) -> int:
+    # One task is no choice: its zone may fail, and a deployment would be an outage.
+    if count == 1 or count > MOST_TASKS:
+        raise ValueError(count)
+    return count
+
+
 Count = Annotated[int, BeforeValidator(_count)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 RetentionDays = Annotated[Count, AfterValidator(_retention_days)]
@@ -79,6 +99,15 @@ EmailAddress = Annotated[str, _text(r"(?:[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+)?")]
 Region = Annotated[str, _text(r"[a-z]{2}(?:-[a-z]+){1,2}-[0-9]")]
 BucketName = Annotated[str, _text(f"(?:{_BUCKET})?")]
 TableName = Annotated[str, _text(r"(?:[A-Za-z0-9_.-]{3,255})?")]
+Cidrs = Annotated[tuple[str, ...], BeforeValidator(_cidrs)]
+TasksAtLeast = Annotated[Count, AfterValidator(_tasks_at_least)]
+ImageTag = Annotated[str, _text(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64}")]
+CpuArchitecture = Annotated[str, _text("arm64|x86_64")]
+_ARN = r"arn:aws(?:-[a-z]+)*:{}:[a-z]{{2}}(?:-[a-z]+){{1,2}}-[0-9]:[0-9]{{12}}:{}"
+CertificateArn = Annotated[str, _text(f"(?:{_ARN.format('acm', 'certificate/[0-9a-f-]{36}')})?")]
+UserPoolArn = Annotated[str, _text(f"(?:{_ARN.format('cognito-idp', 'userpool/[0-9A-Za-z_-]{3,55}')})?")]
+UserPoolClientId = Annotated[str, _text("[a-z0-9]{0,128}")]
+UserPoolDomain = Annotated[str, _text(r"(?:[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?)?")]
 
 # Graviton families have a 'g' right after the generation (r6g, c7gn, im4gn); a Batch queue cannot mix the two kinds.
 _SIZE = r"(?:\.[a-z0-9-]+)?"

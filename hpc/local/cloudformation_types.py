@@ -24,6 +24,8 @@ RECORDED_ONLY = {
     "AWS::EC2::FlowLog": "fl",
     "AWS::EC2::SecurityGroupIngress": "sgr",
     "AWS::EC2::SecurityGroupEgress": "sgr",
+    "AWS::ApplicationAutoScaling::ScalableTarget": "scalable-target",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "scaling-policy",
 }
 
 

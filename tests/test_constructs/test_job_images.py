@@ -5,7 +5,7 @@ from tests.synthesis import Synthesized
 
 def test_one_repository_a_job_image_named_after_user_and_image(production: Synthesized) -> None:
     names = {repository["RepositoryName"] for repository in production.resources("AWS::ECR::Repository").values()}
-    assert names == {
+    assert names - {"web_abc/page"} == {
         "batch_abc/string_split",
         "batch_abc/string_repeat",
         "batch_abc/string_reverse",

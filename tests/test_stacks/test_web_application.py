@@ -75,7 +75,6 @@ def test_the_limits_are_settings() -> None:
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (7, 9)
     variables = assembly.one("AWS::Lambda::Function")["Environment"]["Variables"]
     assert json.loads(variables["ADMINS"]) == ["arn:aws:iam::123456789012:role/Operators", "alice@example.org"]
-    assert json.loads(variables["TRUSTED_ROLES"]) == []
 
 
 def test_the_log_that_api_gateway_would_make_by_itself_is_the_stack_s(web_application: Synthesized) -> None:
@@ -101,8 +100,8 @@ def test_refusals_of_api_gateway_are_problem_details(web_application: Synthesize
         assert set(problem) == {"type", "title", "status", "detail", "errors"}
 
 
-def test_the_address_is_the_only_output(web_application: Synthesized) -> None:
-    assert set(web_application.template["Outputs"]) == {"ApiUrl"}
+def test_outputs_have_the_names_that_people_and_scripts_use(web_application: Synthesized) -> None:
+    assert set(web_application.template["Outputs"]) == {"ApiUrl", "PageDnsName", "PageCluster", "PageService"}
 
 
 def test_only_this_api_may_call_the_function(web_application: Synthesized) -> None:

@@ -36,6 +36,7 @@ def test_the_image_is_pinned_locked_and_not_root():
     assert lines.index(user) > max(index for index, line in enumerate(lines) if line.startswith(("COPY ", "RUN ")))
     copied = {line.split()[1] for line in lines if line.startswith("COPY ")}
     assert copied == {"requirements.txt", "gunicorn.conf.py", "web_application"}
+    assert 'VOLUME ["/tmp"]' in lines, "Fargate would mount its volume so that only root can write"
     assert lines[-1] == 'CMD ["gunicorn"]'
 
 
