@@ -1,0 +1,68 @@
+"""What is refused before a run starts, since its jobs would wait for ever."""
+
+import pytest
+
+from hpc.errors import PlatformUnreachable
+from hpc.parameters import validate
+from hpc.readiness import check_ready
+from hpc.runs import Runs
+from hpc.submission import submit_object
+
+
+@pytest.fixture
+def update_environment(connection):
+    batch = connection.client("batch")
+    yield lambda **changes: batch.update_compute_environment(computeEnvironment="test", **changes)
+    batch.update_compute_environment(computeEnvironment="test", state="ENABLED", computeResources={"maxvCpus": 4})
+
+
+def test_what_is_well_is_let_through(connection, stack, string_processing):
+    check_ready(connection, stack, string_processing, "graviton")
+
+
+def test_without_an_enabled_environment_nothing_is_submitted(
+    connection, stack, string_processing, project, update_environment
+):
+    connection.client("s3").put_object(Bucket="data-bucket", Key="uploads/ready.txt", Body=b"a\n")
+    given = {"ProjectNo": project, "INPUT_BUCKET": "data-bucket", "INPUT_KEY": "uploads/ready.txt", "SPLIT_NUM": 1}
+    values = validate(string_processing, given)
+    update_environment(state="DISABLED")
+    with pytest.raises(PlatformUnreachable) as refusal:
+        submit_object(connection, stack, string_processing, values, overwrite=False, owner="me")
+    assert str(refusal.value) == (
+        "The queue graviton-first_try (graviton, first try) has no compute environment that runs jobs; found test "
+        "DISABLED; expected one that is ENABLED and VALID; aws batch update-compute-environment --compute-environment "
+        "test --state ENABLED"
+    )
+    assert [run for run in Runs(connection, stack.run_table).recent(1) if run.project == project] == []
+
+
+def test_a_job_larger_than_any_environment_is_refused(connection, stack, string_processing, update_environment):
+    batch = connection.client("batch")
+    asked = [{"type": "VCPU", "value": "5"}, {"type": "MEMORY", "value": "64"}]
+    made = batch.register_job_definition(
+        jobDefinitionName="test-string_merge",
+        type="container",
+        containerProperties={"image": "registry.example/string_merge:latest", "resourceRequirements": asked},
+    )
+    try:
+        with pytest.raises(PlatformUnreachable, match=r"^Job string_merge asks for 5 vCPUs; found at most 4 in "):
+            check_ready(connection, stack, string_processing, "graviton")
+        update_environment(computeResources={"maxvCpus": 5})
+        check_ready(connection, stack, string_processing, "graviton")
+    finally:
+        batch.deregister_job_definition(jobDefinition=made["jobDefinitionArn"])
+
+
+def test_what_may_not_be_looked_at_is_not_held_against_a_run(connection, stack, string_processing):
+    def deny(**_):
+        raise connection.client("batch").exceptions.ClientException(
+            {"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeJobQueues"
+        )
+
+    events = connection.client("batch").meta.events
+    events.register_first("before-parameter-build.batch.DescribeJobQueues", deny)
+    try:
+        check_ready(connection, stack, string_processing, "graviton")
+    finally:
+        events.unregister("before-parameter-build.batch.DescribeJobQueues", deny)
