@@ -81,12 +81,15 @@ class _Examination:
                 jobs = run_jobs.read_run_jobs(self._connection, self._stack, run.run_id, self._queues)
                 yield from map(waiting.known, jobs)
 
-        if run.is_final:
-            return lines_of("Run", look, well=f"it is over ({run.status}), nothing of it waits")
-        (workflow,) = self._workflows
-        counts = Tasks(self._connection, self._stack, workflow, run).counts(run)
-        done, running = sum(count.succeeded for count in counts), sum(count.running for count in counts)
-        return lines_of("Run", look, well=f"it is {run.status}: {plural(done, 'task')} done, {running} running")
+        def well() -> str:
+            if run.is_final:
+                return f"it is over ({run.status}), nothing of it waits"
+            (workflow,) = self._workflows
+            counts = Tasks(self._connection, self._stack, workflow, run).counts(run)
+            done, running = sum(count.succeeded for count in counts), sum(count.running for count in counts)
+            return f"it is {run.status}: {plural(done, 'task')} done, {running} running"
+
+        return lines_of("Run", look, well=well)
 
     def _input_lines(self, run: Run) -> list[Line]:
         (workflow,) = self._workflows

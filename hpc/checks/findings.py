@@ -13,7 +13,7 @@ from hpc.connection import error_code
 from hpc.errors import HpcError
 
 OK, FOUND, UNKNOWN = "ok", "found", "unknown"
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
 
 
 @dataclass(frozen=True)
@@ -45,22 +45,22 @@ class CannotTell(Exception):
 COULD_NOT_LOOK = (ClientError, BotoCoreError, ResponseParserError, CannotTell)
 
 
-def lines_of(check: str, look: Callable[[], Iterable[Finding | None]], *, well: str) -> list[Line]:
+def lines_of(check: str, look: Callable[[], Iterable[Finding | None]], *, well: str | Callable[[], str]) -> list[Line]:
     """A line for each finding of `look`; one that says `well` without any; one that says why it could not look.
 
-    What `look` found before it could not go on stays.
+    What `look` found before it could not go on stays. `well` may have to ask AWS as well.
     """
     lines: list[Line] = []
     try:
         for finding in look():
             if finding is not None:
                 lines.append(Line(check, FOUND, finding.sentence, finding.fix))
+        return lines or [Line(check, OK, well if isinstance(well, str) else well())]
     except COULD_NOT_LOOK as error:
         return [*lines, Line(check, UNKNOWN, f"could not be checked: {explained(error)}", _advice(error))]
     except HpcError as error:
-        finding = of_message(str(error))
-        lines.append(Line(check, FOUND, finding.sentence, finding.fix))
-    return lines or [Line(check, OK, well)]
+        told = of_message(str(error))
+        return [*lines, Line(check, FOUND, told.sentence, told.fix)]
 
 
 def of_message(message: str) -> Finding:
@@ -85,6 +85,6 @@ def explained(error: Exception) -> str:
 
 
 def _advice(error: Exception) -> str:
-    if isinstance(error, ClientError) and error_code(error) in _DENIED:
+    if isinstance(error, ClientError) and error_code(error) in DENIED:
         return f"ask for the permission to call {error.operation_name}"
     return ""

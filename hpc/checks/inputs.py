@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from hpc import objects
-from hpc.checks.findings import Finding, of_message
-from hpc.connection import Connection
+from hpc.checks.findings import DENIED, CannotTell, Finding, of_message
+from hpc.connection import Connection, error_code
 from hpc.errors import WrongInput
 
 
@@ -31,8 +33,10 @@ def find(seen: Input) -> Finding | None:
 
 
 def read_input(connection: Connection, bucket: str, key: str) -> Input:
-    """Asks HeadObject."""
+    """Asks HeadObject; raises CannotTell where that is denied."""
     try:
         return Input(bucket, key, objects.head_object(connection, bucket, key))
     except WrongInput as error:
+        if isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in DENIED:
+            raise CannotTell(str(error)) from error
         return Input(bucket, key, problem=str(error))

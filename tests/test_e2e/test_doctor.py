@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from tests.test_e2e import broken_setups as broken
+from tests.test_e2e.api_client import Api
 from tests.test_e2e.conftest import Platform
 
 
@@ -43,6 +44,12 @@ def test_no_environment_is_enabled(platform, lines_file):
         refused = platform.hpc("submit", lines_file, "--project", "Disabled", "--lines-per-shard", 100, check=3)
         assert first["sentence"] in refused.stderr
         assert "Uploading" not in refused.stderr
+        # The API refuses it too: its role may ask for what the check needs
+        bucket = platform.output("S3BucketForAWSBatch")
+        platform.client("s3").put_object(Bucket=bucket, Key="source/ready.txt", Body=b"a\n")
+        given = {"ProjectNo": "Disabled", "INPUT_BUCKET": bucket, "INPUT_KEY": "source/ready.txt", "SPLIT_NUM": 1}
+        answer = Api(platform).post("/runs?dry_run=true", {"workflow": "string_processing", "parameters": given})
+        assert (answer.status, answer.document["detail"]) == (503, f"{first['sentence']}; {first['fix']}")
         # The other architecture's queues are well
         other = ("--project", "Disabled", "--lines-per-shard", 500, "--architecture", "x86")
         run_id = platform.hpc("submit", lines_file, *other).stdout.strip()
