@@ -5,6 +5,7 @@ import pytest
 from hpc.errors import PlatformUnreachable
 from hpc.parameters import validate
 from hpc.readiness import check_ready
+from hpc.resume import resume
 from hpc.runs import Runs
 from hpc.submission import submit_object
 
@@ -35,6 +36,15 @@ def test_without_an_enabled_environment_nothing_is_submitted(
         "test --state ENABLED"
     )
     assert [run for run in Runs(connection, stack.run_table).recent(1) if run.project == project] == []
+
+
+def test_nor_is_a_run_continued(connection, stack, string_processing, make_run, update_environment):
+    given = {"ProjectNo": "P", "INPUT_BUCKET": "data-bucket", "INPUT_KEY": "uploads/ready.txt", "SPLIT_NUM": 1}
+    run = make_run(parameters={**given, "OUTPUT_BUCKET": "data-bucket", "architecture": "x86"}, status="CANCELLED")
+    update_environment(state="DISABLED")
+    with pytest.raises(PlatformUnreachable, match=r"^The queue x86-first_try \(x86, first try\) has no compute "):
+        resume(connection, stack, string_processing, run)
+    assert Runs(connection, stack.run_table).get(run.run_id).status == "CANCELLED"
 
 
 def test_a_job_larger_than_any_environment_is_refused(connection, stack, string_processing, update_environment):
