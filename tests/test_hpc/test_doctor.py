@@ -4,6 +4,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from botocore.stub import Stubber
 
 from hpc.checks.findings import FOUND, OK, UNKNOWN, Finding, Line, lines_of, merged, of_message
 from hpc.connection import Connection
@@ -48,6 +49,21 @@ def test_nor_is_a_run(denied, stack, string_processing):
     assert [line.check for line in lines[:2]] == ["Run", "Input"]
     assert {line.status for line in lines} == {UNKNOWN}
     assert "'s3://b/k': access denied; expected an object that your credentials may read" in lines[1].sentence
+
+
+def test_memory_and_quotas_as_aws_would_tell_them(connection, stack, string_processing):
+    # Given an instance type whose memory a job takes whole, and a quota below the 4 vCPUs of the environment
+    size = {"InstanceType": "r6g.nano", "VCpuInfo": {"DefaultVCpus": 2}, "MemoryInfo": {"SizeInMiB": 64}}
+    quota = {"Quota": {"QuotaCode": "L-1216C47A", "Value": 2.0}}
+    with Stubber(connection.client("ec2")) as ec2, Stubber(connection.client("service-quotas")) as quotas:
+        ec2.add_response("describe_instance_types", {"InstanceTypes": [size]})
+        quotas.add_response("get_service_quota", quota, {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"})
+        lines = examine(connection, stack, [string_processing])
+    found = [(line.check, line.sentence) for line in lines if line.status == FOUND]
+    # Four jobs on two architectures
+    assert [check for check, _ in found] == ["Instances"] * 8 + ["Quotas"]
+    assert found[0][1].startswith("Job string_split asks for 1 vCPUs and 64 MiB; the largest instance that the queue ")
+    assert found[-1][1].startswith("The account's quota L-1216C47A is 2 on-demand vCPUs at once; expected the 4 that ")
 
 
 def test_what_was_found_before_a_refusal_stays():

@@ -38,6 +38,24 @@ def test_without_an_enabled_environment_nothing_is_submitted(
     assert [run for run in Runs(connection, stack.run_table).recent(1) if run.project == project] == []
 
 
+def test_without_an_architecture_one_that_is_well_is_enough(connection, stack, string_processing, update_environment):
+    batch, queue = connection.client("batch"), stack.job_queues["x86"]["first_try"]
+    (described,) = batch.describe_compute_environments(computeEnvironments=["test"])["computeEnvironments"]
+    other = batch.create_compute_environment(
+        computeEnvironmentName="other", type="MANAGED", computeResources=described["computeResources"]
+    )["computeEnvironmentArn"]
+    batch.update_job_queue(jobQueue=queue, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": other}])
+    update_environment(state="DISABLED")
+    try:
+        check_ready(connection, stack, string_processing, None)
+        with pytest.raises(PlatformUnreachable, match="graviton-first_try"):
+            check_ready(connection, stack, string_processing, "graviton")
+    finally:
+        batch.update_job_queue(jobQueue=queue, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "test"}])
+        batch.update_compute_environment(computeEnvironment=other, state="DISABLED")
+        batch.delete_compute_environment(computeEnvironment=other)
+
+
 def test_nor_is_a_run_continued(connection, stack, string_processing, make_run, update_environment):
     given = {"ProjectNo": "P", "INPUT_BUCKET": "data-bucket", "INPUT_KEY": "uploads/ready.txt", "SPLIT_NUM": 1}
     run = make_run(parameters={**given, "OUTPUT_BUCKET": "data-bucket", "architecture": "x86"}, status="CANCELLED")

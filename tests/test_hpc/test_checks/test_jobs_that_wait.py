@@ -51,6 +51,10 @@ def test_a_queue_is_full_when_the_next_job_has_no_room(waits, running_vcpus, is_
     assert (found is not None) is is_found
 
 
+def test_a_job_that_waits_alone_waits_for_something_else():
+    assert load.find(Load("this machine", 1, 65, 0, 0, 64, "or end others")) is None
+
+
 def test_a_queue_counts_what_can_only_be_in_its_environments(queue, environment):
     spot, on_demand = environment(), environment(name="on-demand", kind="EC2", max_vcpus=64)
     first = QueueJobs(queue(spot, on_demand), 1, (), 2, 10, 20)
