@@ -17,13 +17,14 @@ from typing import Any
 import click
 from rich.live import Live
 
-from hpc import display, file_submission, objects, parameters, stack, submission, workflow_folders
+from hpc import display, doctor_display, file_submission, objects, parameters, stack, submission, workflow_folders
 from hpc import results as run_results
 from hpc.api_address import api_url
 from hpc.cancel import cancel as cancel_run
 from hpc.command_group import INTERRUPTED, HpcGroup, say
 from hpc.connecting import connect, to_aws, to_laptop
 from hpc.connection import Connection, caller, reporting_unreachable
+from hpc.doctor import examine, has_findings
 from hpc.errors import HpcError, PlatformUnreachable, WrongInput
 from hpc.local import platform
 from hpc.local.recovery import continue_runs
@@ -304,6 +305,33 @@ def resume(stack_name: str | None, run_id: str, overwrite: bool) -> None:
     click.echo(again.run_id)
     redone = f", making anew {', '.join(again.redo)}" if again.redo else ", with what is missing only"
     say(f"Run {again.run_id} goes on{redone}. Watch it: {display.program()} show {again.run_id} --watch")
+
+
+@main.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@_json_option
+@click.pass_obj
+def doctor(stack_name: str | None, run_id: str | None, as_json: bool) -> None:
+    """Says why jobs wait, or would, with what to do about it: of the whole platform, or of a RUN.
+
+    Exit codes: 0 nothing was found (what could not be checked is listed), 1 something was found.
+    """
+    if run_id is None:
+        connection = connect(stack_name)
+        deployed, found = stack.describe(connection), None
+        names = [name for name in workflow_folders.names() if name in deployed.job_definitions]
+        workflows = [workflow_folders.load(name) for name in names]
+    else:
+        connection, deployed, workflow, found = _open(stack_name, check_run_id(run_id))
+        workflows = [workflow]
+    lines = examine(connection, deployed, workflows, found)
+    if as_json:
+        _print_json([line.as_json() for line in lines])
+    else:
+        display.console(sys.stdout).print(doctor_display.lines_table(lines))
+        say(doctor_display.summary(lines))
+    if has_findings(lines):
+        raise click.exceptions.Exit(1)
 
 
 def _open(stack_name: str | None, run_id: str) -> tuple[Connection, Stack, Workflow, Run]:

@@ -15,6 +15,7 @@ from hpc.connection import Connection, caller, error_code
 from hpc.errors import WrongInput
 from hpc.inputs import Scan
 from hpc.lease import Lease
+from hpc.readiness import check_ready
 from hpc.runs import Run
 from hpc.submission import etag_of, start, with_output_bucket
 from hpc.wording import quoted, quoted_path
@@ -81,6 +82,7 @@ def submit_file(
     # The key holds the content's checksum, so the ETag, which is not known before the upload, tells nothing more.
     lease = Lease(connection, deployed, filled_in[PROJECT])
     lease.check(input_uri=workflow.input_uri(filled_in), input_etag="", overwrite=overwrite)
+    check_ready(connection, deployed, workflow, filled_in.get("architecture"))
     etag = upload(connection, local, deployed.bucket, str(filled_in[workflow.upload.key_parameter]), say=say)
     return start(
         connection, deployed, workflow, filled_in, input_etag=etag, shards=local.shards, owner=caller(connection)

@@ -70,12 +70,18 @@ def check_object(connection: Connection, bucket: str, key: str, *, field: str | 
 
     `field` is the parameter that named it.
     """
+    head = head_object(connection, bucket, key, field=field)
+    if problem := why_archived(bucket, key, head):
+        raise WrongInput(problem, field=field)
+    return head
+
+
+def head_object(connection: Connection, bucket: str, key: str, *, field: str | None = None) -> Mapping[str, Any]:
+    """What S3 says about an object; raises WrongInput for one that is missing, or that may not be looked at."""
     try:
         head: Mapping[str, Any] = connection.client("s3").head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         raise WrongInput(_why_not_readable(connection, bucket, key, error), field=field) from error
-    if problem := why_archived(bucket, key, head):
-        raise WrongInput(problem, field=field)
     return head
 
 
@@ -105,8 +111,25 @@ def _bucket_exists(connection: Connection, bucket: str) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Archived:
+    """An object that cannot be read now: what was found, and how to get at it."""
+
+    found: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.found}{'; ' if self.advice[:1].islower() else '. '}{self.advice}"
+
+
 def why_archived(bucket: str, key: str, head: Mapping[str, Any]) -> str | None:
     """How to get at an archived object, how long it takes and what it costs; None for one that can be read."""
+    archived = find_archived(bucket, key, head)
+    return None if archived is None else str(archived)
+
+
+def find_archived(bucket: str, key: str, head: Mapping[str, Any]) -> Archived | None:
+    """The same in two parts, from what HeadObject answered."""
     restoring = _RESTORING.get(head.get("ArchiveStatus") or head.get("StorageClass") or "")
     restore = head.get("Restore") or ""
     if restoring is None or 'ongoing-request="false"' in restore:
@@ -114,8 +137,9 @@ def why_archived(bucket: str, key: str, head: Mapping[str, Any]) -> str | None:
     uri = quoted(f"s3://{bucket}/{key}", limit=200)
     found = f"{uri}: found it archived in {restoring.tier_name}; expected an object that can be read"
     if 'ongoing-request="true"' in restore:
-        return (
-            f"{found}; it is being restored ({restoring.standard_time} from the request): submit again when it is there"
+        return Archived(
+            found,
+            f"it is being restored ({restoring.standard_time} from the request): submit again when it is there",
         )
     gigabytes = head["ContentLength"] / 1e9
     # Objects of Intelligent-Tiering move back by themselves; a number of days is refused there.
@@ -124,11 +148,12 @@ def why_archived(bucket: str, key: str, head: Mapping[str, Any]) -> str | None:
     command = shlex.join(
         ["aws", "s3api", "restore-object", "--bucket", bucket, "--key", key, "--restore-request", request]
     )
-    return (
-        f"{found}. Restore it, and submit again when it is there:\n  {command}\n"
+    return Archived(
+        found,
+        f"Restore it, and submit again when it is there:\n  {command}\n"
         f"That takes {restoring.standard_time} and {_cost(gigabytes, restoring.standard_usd_per_gb)}; "
         f'with "Tier": "Bulk" it takes {restoring.bulk_time} and {_cost(gigabytes, restoring.bulk_usd_per_gb)}. '
-        "The restored copy's storage comes on top (S3 Standard, per day)."
+        "The restored copy's storage comes on top (S3 Standard, per day).",
     )
 
 

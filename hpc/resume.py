@@ -19,6 +19,7 @@ from hpc.connection import Connection
 from hpc.errors import Conflict
 from hpc.jobs import unfinished_jobs
 from hpc.lease import Lease
+from hpc.readiness import check_ready
 from hpc.remains import Shards, shards_of
 from hpc.runs import Run, Runs, as_text, now, was_interrupted
 from hpc.stack import Stack
@@ -55,7 +56,7 @@ def resume(
     """The run as it goes on. `run` must have its parameters.
 
     Raises Conflict for a run that goes on or succeeded, whose input is not what it was, or whose project is another
-    run's by now.
+    run's by now; PlatformUnreachable when its jobs would wait for ever.
     """
     runs = Runs(connection, deployed.run_table)
     if not run.is_final and not was_interrupted(runs.execution(run.execution_arn)):
@@ -66,6 +67,7 @@ def resume(
             f"do, fetch its results: hpc results {run.run_id} -o DIR"
         )
     _check_leftovers(connection, deployed, runs, run)
+    check_ready(connection, deployed, workflow, run.parameters.get("architecture"))
     return restart(connection, deployed, workflow, run, overwrite=overwrite, rest_s=rest_s)
 
 

@@ -41,6 +41,7 @@ class Stack:
     job_queues: Mapping[str, Mapping[str, str]]
     allowed_inputs: tuple[AllowedKeys, ...]
     allowed_outputs: tuple[AllowedKeys, ...]
+    notification_topic: str
 
     def state_machine(self, workflow: str) -> str:
         """The workflow's state machine; raises PlatformUnreachable when the stack was deployed without it."""
@@ -78,6 +79,7 @@ def describe(connection: Connection) -> Stack:
             job_queues=json.loads(outputs["JobQueueArns"]),
             allowed_inputs=_allowed(outputs["AllowedInputs"]),
             allowed_outputs=_allowed(outputs["AllowedOutputs"]),
+            notification_topic=outputs["NotificationTopicArn"],
         )
     except (KeyError, ValueError) as error:
         raise PlatformUnreachable(f"Stack {name}: its output {error} is missing or unreadable; {advice}") from error

@@ -15,6 +15,7 @@ from hpc import job_definitions, objects, stack
 from hpc.connection import Connection, error_code
 from hpc.errors import HpcError
 from hpc.lease import Lease
+from hpc.readiness import check_ready
 from hpc.runs import Run, Runs, now
 from hpc.stack import Stack
 from hpc.submission_keys import SubmissionKey, run_started_with
@@ -34,7 +35,8 @@ def check(
 ) -> Checked:
     """Makes every check that can be made before a run on an object that is in S3 (or on none, where none is read).
 
-    `values` come from `parameters.validate`. Raises WrongInput, Conflict for a project that may not be written now.
+    `values` come from `parameters.validate`. Raises WrongInput, Conflict for a project that may not be written now,
+    PlatformUnreachable when its jobs would wait for ever.
     """
     filled_in = with_output_bucket(workflow, values, deployed)
     stack.check_buckets(deployed, workflow, filled_in)
@@ -44,6 +46,7 @@ def check(
         etag = etag_of(objects.check_object(connection, bucket, key, field=workflow.upload.key_parameter))
     lease = Lease(connection, deployed, filled_in[PROJECT])
     lease.check(input_uri=workflow.input_uri(filled_in), input_etag=etag, overwrite=overwrite)
+    check_ready(connection, deployed, workflow, filled_in.get("architecture"))
     return Checked(filled_in, etag)
 
 

@@ -66,11 +66,13 @@ class RunAccess(Construct):
         )
 
     def _allow_jobs(self, platform: Platform, workflows: Sequence[Workflow]) -> None:
-        self._allow(["batch:ListJobs", "batch:DescribeJobs", "batch:DescribeJobDefinitions"], ["*"])
+        described = ("Jobs", "JobDefinitions", "JobQueues", "ComputeEnvironments")
+        actions = ["batch:ListJobs", *(f"batch:Describe{each}" for each in described), "ec2:DescribeInstanceTypes"]
+        self._allow(actions, ["*"])
         acknowledge(
             self.policy,
             "IAM5[Resource::*]",
-            reason="The actions of Batch that list and describe cannot be limited to a resource",
+            reason="The actions of Batch and EC2 that list and describe cannot be limited to a resource",
         )
         self._allow(
             ["batch:TerminateJob"],

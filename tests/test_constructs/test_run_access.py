@@ -28,6 +28,9 @@ def policy(production: Synthesized) -> str:
         ("dynamodb:Query", "{table}/index/RunsByTime"),
         ("states:StartExecution", ARN.format("states") + "stateMachine:{machine}"),
         ("batch:ListJobs", "*"),
+        ("batch:DescribeComputeEnvironments", "*"),
+        ("batch:DescribeJobQueues", "*"),
+        ("ec2:DescribeInstanceTypes", "*"),
         ("batch:TerminateJob", ARN.format("batch") + "job/0123"),
         (
             "logs:GetLogEvents",

@@ -38,7 +38,7 @@ def hpc(*args, **settings):
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "down", "env", "run", "submit", "runs", "show", "logs", "results", "cancel", "resume"]
+    "command", ["up", "down", "env", "run", "submit", "runs", "show", "logs", "results", "cancel", "resume", "doctor"]
 )
 def test_every_command_has_help(command):
     result = hpc(command, "--help")
@@ -65,6 +65,8 @@ def test_the_exit_codes_are_in_the_help():
         ["results", RUN_ID, "-o", "x"],
         ["cancel", RUN_ID],
         ["resume", RUN_ID],
+        ["doctor"],
+        ["doctor", RUN_ID, "--json"],
         ["env"],
     ],
 )
@@ -396,3 +398,28 @@ def test_a_cancelled_run_is_resumed(connection, stack, project, tmp_path):
     shown = json.loads(hpc("show", run_id, "--json").stdout)
     assert (shown["status"], shown["resumes"], shown["reasons"]) == ("PENDING", 1, [])
     assert hpc("cancel", run_id).exit_code == 0
+
+
+@pytest.mark.usefixtures("platform_is_up")
+def test_doctor_prints_what_was_checked_and_nothing_found_is_0(connection, stack):
+    result = hpc("doctor")
+    assert result.exit_code == 0, result.stdout
+    lines = [line.split(maxsplit=3) for line in result.stdout.splitlines()]
+    assert [part.strip() for part in lines[0]] == ["CHECKED", "RESULT", "WHY,", "AND WHAT TO DO"]
+    # The tests' stack has neither instance types, subnets, quotas, a topic, nor the images of its four jobs.
+    assert result.stderr == "Nothing found, 8 checks could not be made\n"
+    assert {line["status"] for line in json.loads(hpc("doctor", "--json").stdout)} == {"ok", "unknown"}
+
+
+@pytest.mark.usefixtures("platform_is_up")
+def test_doctor_of_a_run_says_what_it_found_and_ends_with_1(connection, make_run, project):
+    key = "uploads/archived-since.txt"
+    connection.client("s3").put_object(Bucket="data-bucket", Key=key, Body=b"a", StorageClass="GLACIER")
+    given = {"ProjectNo": project, "INPUT_BUCKET": "data-bucket", "INPUT_KEY": key, "SPLIT_NUM": 1}
+    run = make_run(parameters={**given, "OUTPUT_BUCKET": "data-bucket", "architecture": "x86"}, status="CANCELLED")
+    result = hpc("doctor", run.run_id)
+    assert result.exit_code == 1
+    assert "it is over (CANCELLED), nothing of it waits" in result.stdout
+    assert f"'s3://data-bucket/{key}': found it archived in Glacier Flexible Retrieval" in result.stdout
+    assert "-> Restore it, and submit again" in result.stdout
+    assert result.stderr.startswith("1 finding, ")
