@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -78,6 +79,7 @@ def run_table(measured: MeasuredRun) -> Table:
         ("time, upload and download too", f"{measured.seconds:,.1f} s"),
         ("of the input a second", f"{measured.input_bytes / 1e6 / measured.seconds:.1f} MB/s"),
         ("peak memory of the platform", mib(peaks.platform_kib)),
+        ("made of", ", ".join(f"{name} {mib(kib)}" for name, kib in Counter(peaks.parts).most_common(6))),
         ("peak memory of the jobs", f"{mib(peaks.jobs_kib)}, {peaks.job_processes} processes at most"),
         ("peak memory of both at once", f"{mib(peaks.total_kib)} ({peaks.samples:,} samples)"),
         ("results", "verified, every byte"),

@@ -7,9 +7,10 @@ them, so that the sum is what the machine gives. Only Linux tells it.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -21,24 +22,31 @@ JOB_VARIABLE = b"AWS_BATCH_JOB_ID="
 
 @dataclass(frozen=True)
 class Sample:
-    """Memory at one moment, in KiB, and the number of job processes."""
+    """Memory at one moment, in KiB, and the number of job processes; `parts` is the platform's by program."""
 
     platform_kib: int = 0
     jobs_kib: int = 0
     job_processes: int = 0
+    parts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class Peaks:
-    """The highest of each seen so far; the highest sum is less than the sum of both when they were not at once."""
+    """The highest of each seen so far; the highest sum is less than the sum of both when they were not at once.
+
+    `parts` is what the platform was made of when it was largest.
+    """
 
     platform_kib: int = 0
     jobs_kib: int = 0
     total_kib: int = 0
     job_processes: int = 0
     samples: int = 0
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     def add(self, sample: Sample) -> None:
+        if sample.platform_kib > self.platform_kib:
+            self.parts = sample.parts
         self.platform_kib = max(self.platform_kib, sample.platform_kib)
         self.jobs_kib = max(self.jobs_kib, sample.jobs_kib)
         self.total_kib = max(self.total_kib, sample.platform_kib + sample.jobs_kib)
@@ -68,7 +76,8 @@ def sampling(pid: int, *, interval_s: float = INTERVAL_S) -> Iterator[Peaks]:
 def take_sample(root: int, proc: Path = PROC) -> Sample:
     """The memory of a process and all below it; what is below a job belongs to the job."""
     children = children_by_parent(parents(proc))
-    platform, jobs, job_processes = 0, 0, 0
+    parts: Counter[str] = Counter()
+    jobs, job_processes = 0, 0
     waiting = [(root, False)]
     while waiting:
         pid, of_job = waiting.pop()
@@ -76,10 +85,10 @@ def take_sample(root: int, proc: Path = PROC) -> Sample:
         kib = proportional_kib(proc / str(pid))
         if of_job:
             jobs, job_processes = jobs + kib, job_processes + 1
-        else:
-            platform += kib
+        elif kib:
+            parts[program(proc / str(pid))] += kib
         waiting += [(child, of_job) for child in children.get(pid, ())]
-    return Sample(platform, jobs, job_processes)
+    return Sample(sum(parts.values()), jobs, job_processes, parts)
 
 
 def parents(proc: Path) -> dict[int, int]:
@@ -109,6 +118,19 @@ def is_job(process: Path) -> bool:
         return any(variable.startswith(JOB_VARIABLE) for variable in (process / "environ").read_bytes().split(b"\0"))
     except OSError:
         return False
+
+
+def program(process: Path) -> str:
+    """What runs in a process, as its command line names it: of Python the module or the script."""
+    try:
+        words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "unknown"
+    if not Path(words[0]).name.startswith("python"):
+        return Path(words[0]).name or "unknown"
+    if "-m" in words[:-1]:
+        return words[words.index("-m") + 1]
+    return "functions" if "-c" in words else Path(next((word for word in words[1:] if word[:1] != "-"), "python")).name
 
 
 def proportional_kib(process: Path) -> int:

@@ -8,11 +8,22 @@ import time
 from benchmarks.memory import PAGE_KIB, Peaks, Sample, children_by_parent, folder_bytes, sampling, take_sample
 
 
-def process(proc, pid, parent, *, pss=None, resident_pages=0, name="python", environ=b""):
+def process(
+    proc,
+    pid,
+    parent,
+    *,
+    pss=None,
+    resident_pages=0,
+    name="python",
+    environ=b"",
+    command=b"python\0-m\0hpc.local.emulator\0",
+):
     folder = proc / str(pid)
     folder.mkdir()
     (folder / "stat").write_text(f"{pid} ({name}) S {parent} {pid} {pid} 0 -1")
     (folder / "environ").write_bytes(environ)
+    (folder / "cmdline").write_bytes(command)
     (folder / "statm").write_text(f"1000 {resident_pages} 1 1 0 1 0")
     if pss is not None:
         (folder / "smaps_rollup").write_text(
@@ -27,7 +38,11 @@ def test_jobs_and_what_is_below_them_are_told_from_the_platform(tmp_path):
     process(tmp_path, 13, 12, pss=3)
     process(tmp_path, 99, 1, pss=7_000)
     (tmp_path / "self").mkdir()
-    assert take_sample(10, tmp_path) == Sample(platform_kib=120, jobs_kib=8, job_processes=2)
+    process(tmp_path, 14, 10, pss=4, command=b"/opt/weed\0server\0")
+    process(tmp_path, 15, 14, pss=2, command=b"/usr/bin/python3.11\0-W\0ignore\0-c\0import runpy\0")
+    process(tmp_path, 16, 10, pss=1, command=b"/usr/bin/python\0/opt/bin/gunicorn\0")
+    parts = {"hpc.local.emulator": 120, "weed": 4, "functions": 2, "gunicorn": 1}
+    assert take_sample(10, tmp_path) == Sample(platform_kib=127, jobs_kib=8, job_processes=2, parts=parts)
 
 
 def test_resident_memory_counts_where_the_kernel_does_not_tell_the_proportional_one(tmp_path):
@@ -45,8 +60,9 @@ def test_children_are_found_by_their_parent():
 
 def test_the_peak_of_the_sum_is_of_one_moment():
     peaks = Peaks()
-    for sample in (Sample(100, 10, 1), Sample(20, 60, 2)):
+    for sample in (Sample(100, 10, 1, {"weed": 100}), Sample(20, 60, 2, {"weed": 20})):
         peaks.add(sample)
+    assert peaks.parts == {"weed": 100}
     assert (peaks.platform_kib, peaks.jobs_kib, peaks.total_kib) == (100, 60, 110)
     assert (peaks.job_processes, peaks.samples) == (2, 2)
 
