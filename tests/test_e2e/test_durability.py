@@ -11,6 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,11 @@ def results(folder: Path, name: str) -> tuple[bytes, bytes]:
     return tuple((folder / f"{kind}_{name}_merge").read_bytes() for kind in ("repeat", "reverse"))
 
 
+def events_are_recorded(shown: dict[str, Any]) -> bool:
+    """Whether the rows of all tasks have heard of the end of their jobs."""
+    return all(task["jobs"] and task["jobs"][-1]["status"] == task["status"] for task in shown["tasks"])
+
+
 def assert_done_once(platform: Platform, run_id: str, lines_file: Path, folder: Path) -> None:
     """The results are right, and no shard was done by two jobs that both succeeded."""
     assert platform.wait(run_id)["status"] == "SUCCEEDED"
@@ -108,9 +114,11 @@ def test_a_platform_that_is_ended_in_mid_run_continues_at_its_next_start(mortal,
 
 
 def test_logs_rows_and_jobs_of_before_are_there_after_a_kill(mortal, lines_file):
-    # Given a run that has ended well, and no saved state since
+    # Given a run that has ended well, the events of all its jobs recorded, and no saved state since
     run_id = mortal.submit(lines_file, "Remembered", 250)
-    seen = mortal.wait(run_id)
+    mortal.wait(run_id)
+    wait_until(lambda: events_are_recorded(mortal.show(run_id)))
+    seen = mortal.show(run_id)
     jobs = {job["jobId"]: job["status"] for job in mortal.jobs(run_id)}
     printed = mortal.hpc("logs", run_id, "String_Split-0").stdout
     # When

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,19 +23,12 @@ def url(platform) -> str:
 
 
 @pytest.fixture
-def page(url) -> Any:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium")
-    assert chromium, "no Chromium was found on the PATH; install it (Debian: apt-get install chromium)"
-    with sync_playwright() as playwright:
-        # --no-sandbox: Chromium's own sandbox does not start for root, as which CI runs; only our own page is opened.
-        options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        opened = browser.new_page(base_url=url)
-        opened.set_default_timeout(120_000)
-        yield opened
-        browser.close()
+def page(browser, url) -> Iterator[Any]:
+    context = browser.new_context(base_url=url)
+    opened = context.new_page()
+    opened.set_default_timeout(120_000)
+    yield opened
+    context.close()
 
 
 def fill(page, project: str, file, lines: int) -> None:
