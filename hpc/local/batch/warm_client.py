@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from hpc.local.batch import warm_server
+from hpc.local.batch import fork_server
+from hpc.local.batch.fork_server.shown_variable import JOB_ID, JOB_ID_ROOM
+from hpc.local.batch.fork_server.wire import ENDED, KEPT, LENGTH, REPORT, send
 from hpc.local.batch.process import ProcessRequest
-from hpc.local.batch.warm_server import ENDED, JOB_ID, JOB_ID_ROOM, KEPT, LENGTH, REPORT, send
 
 #: Imports take half a second, on a busy machine a few; a fork takes milliseconds. Beyond it the server hangs.
 _START_TIMEOUT_S = 60.0
@@ -50,7 +51,7 @@ class WarmServer:
             self._process = subprocess.Popen(
                 [
                     request.command[0],
-                    warm_server.__file__,
+                    str(Path(fork_server.__file__).with_name("__main__.py")),
                     str(theirs.fileno()),
                     request.command[2],
                     str(idle_s),

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from hpc.local.batch.fork_server.job_process import JOBS_OF_A_PROCESS
 from hpc.local.batch.process import ProcessRequest, ProcessResult, RunningProcess, run_process, start_cold
 from hpc.local.batch.warm import WarmStarter
 from hpc.local.batch.warm_client import WarmProcess
-from hpc.local.batch.warm_server import JOBS_OF_A_PROCESS
 
 Start = Callable[[ProcessRequest], RunningProcess]
 
