@@ -11,10 +11,11 @@ from cdk_nag import AwsSolutionsChecks
 
 from hpc_constructs.batch_capacity import least_vcpus
 from hpc_constructs.key_patterns import narrowed
+from hpc_constructs.settings.fields import SettingsError
 from hpc_constructs.workflow_checks import WorkflowFolderError
 from hpc_constructs.workflow_folder import read_workflow_folders
 from hpc_constructs.workflow_parts import WorkflowFolder, largest_job_vcpus
-from settings import Settings, SettingsError
+from settings import Settings
 from stacks.production import ProductionStack
 from stacks.web_application import WebApplicationStack
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from hpc_constructs.key_patterns import BucketKeys
-from settings import Settings, SettingsError, environment_variable, markdown_table, setting_names
+from hpc_constructs.settings.fields import SettingsError
+from settings import Settings, environment_variable, markdown_table, setting_names
 from tests.web_variants import CERTIFICATE, POOL, SIGN_IN
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app import create_app
+from hpc_constructs.settings.fields import SettingsError
 from hpc_constructs.workflow_checks import WorkflowFolderError
-from settings import SettingsError
 from tests.synthesis import ROOT, Synthesized
 
 
