@@ -32,7 +32,8 @@ _SOURCES = (
     "constructs",
     "workflows",
     "lambda",
-    "hpc/*.py",  # the API's function has copies of some
+    "hpc/*.py",  # the API's function has copies of some, and of those below
+    "hpc/checks",
 )
 _SKIPPED = ("__pycache__", ".egg-info")
 _COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
@@ -114,13 +115,14 @@ def deploy(target: DeployTarget, *, say: Callable[[str], None]) -> bool:
 def source_digest(project_root: Path, settings: Mapping[str, str]) -> str:
     """SHA-256 over names and bytes of everything that the templates are made of, and the settings given."""
     digest = hashlib.sha256(json.dumps(sorted(settings.items())).encode())
-    for path in _source_files(project_root):
+    for path in source_files(project_root):
         digest.update(str(path.relative_to(project_root)).encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def _source_files(project_root: Path) -> Iterator[Path]:
+def source_files(project_root: Path) -> Iterator[Path]:
+    """What the templates are made of, in an order that stays."""
     for name in _SOURCES:
         files = sorted(found for path in project_root.glob(name) for found in (path, *path.rglob("*")))
         yield from (file for file in files if file.is_file() and not any(skip in str(file) for skip in _SKIPPED))

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hpc.local.deploy import DeployError, DeployTarget, cdk_settings, deploy, source_digest
+from hpc.local.deploy import DeployError, DeployTarget, cdk_settings, deploy, source_digest, source_files
+from hpc_constructs.api_function import FUNCTION
+from hpc_constructs.function_asset import gather
 
 
 @pytest.fixture
@@ -48,6 +50,14 @@ def test_a_job_s_code_and_caches_change_nothing(project):
     (project / "lambda" / "f" / "__pycache__").mkdir()
     (project / "lambda" / "f" / "__pycache__" / "f.pyc").touch()
     assert source_digest(project, {}) == before
+
+
+def test_what_the_api_s_function_copies_is_a_source(tmp_path):
+    root = Path(__file__).resolve().parents[3]
+    gather(FUNCTION, packages=root, into=tmp_path)
+    copied = {file.relative_to(tmp_path) for file in (tmp_path / "hpc").rglob("*.py")}
+    assert len(copied) > 20
+    assert copied - {file.relative_to(root) for file in source_files(root)} == set()
 
 
 def test_only_deploy_settings_reach_the_cdk():
