@@ -19,14 +19,17 @@ def connect(stack_name: str | None = None) -> Connection:
 
     Raises PlatformUnreachable when no laptop platform is up.
     """
-    if stack_name:
-        return to_aws(stack_name)
+    return to_aws(stack_name) if stack_name else to_laptop(running_platform())
+
+
+def running_platform() -> PlatformState:
+    """The laptop platform; raises PlatformUnreachable when none is up, with the reason why the last one ended."""
     state = platform.find()
     if state is None:
         ended = platform.last_words()
         why = f" The last one ended: {ended}." if ended else ""
         raise PlatformUnreachable(f"No platform is running on this machine.{why} Start it: hpc up")
-    return to_laptop(state)
+    return state
 
 
 def to_aws(stack_name: str) -> Connection:

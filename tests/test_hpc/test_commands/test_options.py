@@ -4,8 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from hpc.cli import main
+from hpc.commands.options import chosen_name, named_workflow
 from hpc.errors import WrongInput
-from hpc.options import chosen_name, named_workflow
 
 
 def help_of(*args):

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from hpc.progress import ProgressDisplay, describe, done_and_total, follow
+from hpc.commands.progress import ProgressDisplay, describe, done_and_total, follow
 from hpc.runs import Run
 from hpc.tasks import StepCount
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hpc import display, wording
+from hpc import wording
+from hpc.commands import display
 from hpc.results import Result
 from hpc.runs import Run
 from hpc.tasks import StepCount, Task

@@ -1,19 +1,37 @@
-"""Commands whose flags come from a workflow's `workflow.yaml`."""
+"""Options that commands share, and commands whose flags come from a workflow's `workflow.yaml`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from hpc import parameters, workflow_folders
 from hpc.errors import WrongInput
+from hpc.runs import check_run_id
 from hpc.workflows import Parameter, Workflow
 
 _WORKFLOW = "hpc.workflow"
 # A workflow's parameter may have the name of an argument of ours.
 _PREFIX = "parameter_"
+
+
+# Without click's own checks: what cannot be read or written is told in our words.
+PATH = click.Path(path_type=Path, readable=False)
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace the results that the project has of another input."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def _checked(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    return None if text is None else check_run_id(text)
+
+
+run_argument = click.argument("run_id", metavar="RUN", callback=_checked)
+optional_run_argument = click.argument("run_id", metavar="[RUN]", required=False, callback=_checked)
 
 
 class WorkflowCommand(click.Command):

@@ -1,0 +1,41 @@
+"""The command line, called in this process; its platform is the emulator of the tests, or none."""
+
+import pytest
+from click.testing import CliRunner
+
+from hpc import cli, connecting
+from hpc.commands import opening
+
+
+def hpc(*args, **settings):
+    return CliRunner().invoke(cli.main, [str(arg) for arg in args], **settings)
+
+
+@pytest.fixture
+def no_platform(monkeypatch):
+    monkeypatch.setattr(connecting.platform, "running", lambda: None)
+
+
+@pytest.fixture
+def platform_is_up(monkeypatch, platform_state, connection, stack):
+    """The commands find the emulator of the tests as their platform."""
+    monkeypatch.setattr(connecting.platform, "running", lambda: platform_state)
+    monkeypatch.setattr(connecting, "to_laptop", lambda state: connection)
+    monkeypatch.setattr(opening, "to_laptop", lambda state: connection)
+    monkeypatch.setattr(opening.platform, "up", lambda **_: platform_state)
+
+
+@pytest.fixture
+def lines_file(tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("one\ntwo\nthree\n")
+    return file
+
+
+@pytest.fixture
+def submitted(platform_is_up, lines_file, project):
+    """The id of a run that goes on."""
+    result = hpc("submit", lines_file, "--project", project, "--lines-per-shard", "2")
+    assert result.exit_code == 0, result.output
+    assert "Watch it: " in result.stderr
+    return result.stdout.removesuffix("\n")
