@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.test_e2e.conftest import Platform
+from tests.test_e2e.conftest import FINAL, Platform, wait_until
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,31 @@ class Api:
         kind = answer.headers.get("Content-Type", "")
         return Answer(answer.status, json.loads(answer.data) if "json" in kind else None, kind)
 
+    def submit(self, parameters: Mapping[str, object], *, key: str | None = None, **headers: str) -> Answer:
+        """Submits a run of the string workflow, with a key of its own unless one is given."""
+        body = {"workflow": "string_processing", "parameters": parameters}
+        return self.post("/runs", body, Idempotency_Key=key or f"key-{time.time_ns()}", **headers)
+
+    def wait(self, run_id: str, timeout_s: float = 120) -> dict[str, Any]:
+        """The run when it is over."""
+        wait_until(lambda: self.get(f"/runs/{run_id}").document["status"] in FINAL, timeout_s, every_s=0.5)
+        return dict(self.get(f"/runs/{run_id}").document)
+
+    def upload(self, project: str, file_name: str, content: bytes) -> dict[str, str]:
+        """Uploads a small file as a page does it; gives its bucket and key."""
+        made = self.post("/uploads", {"workflow": "string_processing", "project": project, "file_name": file_name})
+        assert made.status == 201, made
+        stored = send_form(made.document, file_name, content)
+        assert stored.status == 204, stored.data
+        return {"bucket": made.document["bucket"], "key": made.document["key"]}
+
     def get(self, path: str, **headers: str) -> Answer:
         return self.call("GET", path, **headers)
 
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:
         return self.call("POST", path, body, **headers)
+
+
+def send_form(form: Mapping[str, Any], file_name: str, content: bytes, **changes: str) -> urllib3.BaseHTTPResponse:
+    """Sends a presigned form with a file, after changes of its fields."""
+    return urllib3.request("POST", form["url"], fields={**form["fields"], **changes, "file": (file_name, content)})

@@ -142,12 +142,12 @@ class Platform:
         (self.state_dir / "faults.json").write_text(json.dumps(new))
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60, *, every_s: float = 0.1) -> None:
     """Returns when the condition holds; fails the test when it does not within the time."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(0.1)
+        time.sleep(every_s)
 
 
 def free_port() -> int:
