@@ -55,9 +55,8 @@ def cancel(
         stopped_arn = run.execution_arn
     waits = {"wait_s": wait_s, "poll_s": poll_s}
     end_jobs(connection, stack, run_id, stopped_arn, reason=REASON, say=say, wanted=is_meant, **waits)
-    if is_meant():
-        runs.finish(run_id, "CANCELLED", [REASON])
-        Lease(connection, stack, run.project).give_back(run_id)
+    runs.finish(run, "CANCELLED", [REASON])
+    Lease(connection, stack, run.project).give_back(run_id, execution_arn=meant)
     return runs.get(run_id)
 
 

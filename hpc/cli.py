@@ -1,7 +1,7 @@
 """The `hpc` command: thin commands over the functions of this package.
 
 Exit codes: 0 it was done (and the run succeeded), 1 the run failed, 2 wrong usage or input, 3 the platform cannot be
-reached, 130 interrupted. Results go to standard output, everything else to standard error.
+reached or could not run this, 130 interrupted. Results go to standard output, everything else to standard error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main(ctx: click.Context, stack_name: str | None) -> None:
 
     \b
     Exit codes: 0 done, and the run succeeded; 1 the run failed;
-    2 wrong usage or input; 3 the platform cannot be reached.
+    2 wrong usage or input; 3 the platform cannot be reached, or could not run this.
     """
     ctx.obj = stack_name
 

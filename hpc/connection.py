@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -103,3 +104,14 @@ def reporting_unreachable() -> Iterator[None]:
         ) from error
     except (BotoCoreError, Boto3Error) as error:
         raise PlatformUnreachable(f"AWS cannot be used: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """A value of a row as JSON knows it: DynamoDB's numbers are Decimal."""
+    if isinstance(value, Mapping):
+        return {name: plain(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [plain(member) for member in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    return value

@@ -78,7 +78,7 @@ class _Examination:
     def _run_lines(self, run: Run) -> list[Line]:
         def look() -> Iterator[Finding | None]:
             if run.status != "SUCCEEDED":
-                jobs = run_jobs.read_run_jobs(self._connection, self._stack, run.run_id, self._queues)
+                jobs = run_jobs.read_run_jobs(self._connection, run.run_id, self._queues)
                 yield from map(waiting.known, jobs)
 
         def well() -> str:

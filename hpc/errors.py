@@ -18,7 +18,7 @@ class HpcError(Exception):
 class WrongInput(HpcError):
     """A flag, a file, an object or a run that cannot be worked with. Exit code 2.
 
-    `field` is the workflow's parameter that is meant, None where it is none.
+    `field` is the parameter, or the header of the API, that is meant; None where it is neither.
     """
 
     exit_code = 2
@@ -45,6 +45,10 @@ class WrongParameters(WrongInput):
         super().__init__("\n".join(f"{refusal.label}: {refusal.detail}" for refusal in self.refusals))
 
 
+class AccessDenied(WrongInput):
+    """An object that these credentials may not look at; it may not be there either."""
+
+
 class NotFound(WrongInput):
     """A run, a workflow or a task that is not there."""
 
@@ -58,6 +62,6 @@ class NotSucceeded(HpcError):
 
 
 class PlatformUnreachable(HpcError):
-    """No platform answers, or it refuses us. Exit code 3."""
+    """No platform answers, it refuses us, or it could not run what is asked for. Exit code 3."""
 
     exit_code = 3

@@ -14,10 +14,9 @@ from hpc import inputs, objects, parameters, stack
 from hpc.connection import Connection, caller, error_code
 from hpc.errors import WrongInput
 from hpc.inputs import Scan
-from hpc.lease import Lease
-from hpc.readiness import check_ready
 from hpc.runs import Run
-from hpc.submission import etag_of, start, with_output_bucket
+from hpc.stack import Stack
+from hpc.submission import Checked, check_place, etag_of, start, with_output_bucket
 from hpc.wording import quoted, quoted_path
 from hpc.workflows import PROJECT, Workflow
 
@@ -38,7 +37,7 @@ def check_local(
 ) -> tuple[dict[str, Any], LocalInput]:
     """The run's parameters and the checked file, without talking to any platform; raises WrongInput.
 
-    The parameter of the bucket is filled in by `submit_file`, which knows the stack.
+    The parameter of the bucket is filled in by `submit_file`, which is given the stack.
     """
     if workflow.upload is None:
         raise WrongInput(f"FILE: found {quoted_path(path)}; expected none, workflow {workflow.name} takes no file")
@@ -66,6 +65,7 @@ def check_local(
 
 def submit_file(
     connection: Connection,
+    deployed: Stack,
     workflow: Workflow,
     values: Mapping[str, Any],
     local: LocalInput,
@@ -76,17 +76,13 @@ def submit_file(
     """Uploads the file and starts a run on it; `values` and `local` come from `check_local`."""
     if workflow.upload is None:
         raise WrongInput(f"workflow {workflow.name} takes no file")
-    deployed = stack.describe(connection)
     filled_in = with_output_bucket(workflow, {**values, workflow.upload.bucket_parameter: deployed.bucket}, deployed)
     stack.check_buckets(deployed, workflow, filled_in)
     # The key holds the content's checksum, so the ETag, which is not known before the upload, tells nothing more.
-    lease = Lease(connection, deployed, filled_in[PROJECT])
-    lease.check(input_uri=workflow.input_uri(filled_in), input_etag="", overwrite=overwrite)
-    check_ready(connection, deployed, workflow, filled_in.get("architecture"))
+    definitions = check_place(connection, deployed, workflow, filled_in, input_etag="", overwrite=overwrite)
     etag = upload(connection, local, deployed.bucket, str(filled_in[workflow.upload.key_parameter]), say=say)
-    return start(
-        connection, deployed, workflow, filled_in, input_etag=etag, shards=local.shards, owner=caller(connection)
-    )
+    checked = Checked(filled_in, etag, definitions)
+    return start(connection, deployed, workflow, checked, shards=local.shards, owner=caller(connection))
 
 
 def upload(connection: Connection, local: LocalInput, bucket: str, key: str, *, say: Callable[[str], None]) -> str:

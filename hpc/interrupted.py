@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hpc import stack, workflow_folders
+from hpc import job_definitions, stack, workflow_folders
 from hpc.cancel import end_jobs
 from hpc.connection import Connection
 from hpc.errors import HpcError
@@ -33,11 +33,12 @@ def continue_interrupted(connection: Connection, say: Callable[[str], None], *, 
             workflow = workflow_folders.load(run.workflow)
             found = runs.with_parameters(run)
             end_jobs(connection, deployed, run.run_id, None, reason=JOBS_REASON, say=say, poll_s=_POLL_S)
-            again = restart(connection, deployed, workflow, found, overwrite=False, rest_s=rest_s)
+            definitions = job_definitions.newest(connection, deployed, workflow)
+            again = restart(connection, deployed, workflow, found, definitions, overwrite=False, rest_s=rest_s)
         except HpcError as error:
             reason = f"the platform ended in the middle of the run, which could not go on: {error}"
-            runs.finish(run.run_id, "FAILED", [reason])
-            Lease(connection, deployed, run.project).give_back(run.run_id)
+            runs.finish(run, "FAILED", [reason])
+            Lease(connection, deployed, run.project).give_back(run.run_id, execution_arn=run.execution_arn)
             say(f"Run {run.run_id}: {reason}")
         else:
             say(f"Run {run.run_id} of project {run.project} goes on where the platform's end interrupted it")

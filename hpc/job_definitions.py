@@ -15,14 +15,20 @@ from hpc.errors import PlatformUnreachable
 from hpc.stack import Stack
 from hpc.workflows import Workflow
 
-_IN_ECR = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/(?P<name>[^:@]+)(?::(?P<tag>[^@]+))?"
+# By job, as DescribeJobDefinitions shows them.
+Definitions = Mapping[str, Mapping[str, Any]]
+
+IN_ECR = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/"
+    r"(?P<name>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?"
 )
-# What ECR says to those who may not look, and of images that are not there.
-_NO_DIGEST = frozenset({"AccessDeniedException", "ImageNotFoundException", "RepositoryNotFoundException"})
+# What ECR says of images that are not there.
+MISSING = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
+# Nor does it to those who may not look.
+_NO_DIGEST = MISSING | {"AccessDeniedException"}
 
 
-def newest(connection: Connection, deployed: Stack, workflow: Workflow) -> dict[str, Mapping[str, Any]]:
+def newest(connection: Connection, deployed: Stack, workflow: Workflow) -> Definitions:
     """The newest active revision of each job's definition, so that a push in mid-run changes nothing under the run."""
     arns = deployed.job_definitions.get(workflow.name, {})
     found = {}
@@ -47,12 +53,12 @@ def newest(connection: Connection, deployed: Stack, workflow: Workflow) -> dict[
     return found
 
 
-def arns_of(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def arns_of(definitions: Definitions) -> dict[str, str]:
     """The definitions' ARNs with their revisions, by job."""
     return {job: str(definition["jobDefinitionArn"]) for job, definition in definitions.items()}
 
 
-def code_ids(connection: Connection, definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def code_ids(connection: Connection, definitions: Definitions) -> dict[str, str]:
     """An id of the code that each job runs: its image, command and environment. Equal ids are equal code."""
     return {job: _code_id(connection, definition["containerProperties"]) for job, definition in definitions.items()}
 
@@ -69,8 +75,8 @@ def _code_id(connection: Connection, container: Mapping[str, Any]) -> str:
 
 def image_id(connection: Connection, image: str) -> str:
     """The digest of what an image's name stands for now; the name itself where nobody tells a digest."""
-    found = _IN_ECR.fullmatch(image)
-    if found is None:
+    found = IN_ECR.fullmatch(image)
+    if found is None or found["digest"]:
         return image
     try:
         answer = connection.client("ecr").describe_images(

@@ -57,12 +57,16 @@ def list_jobs(connection: Connection, queues: Sequence[str], run_id: str, task: 
 
 def describe_jobs(connection: Connection, jobs: Iterable[Job], run_id: str) -> list[Job]:
     """The same jobs with attempts and logs, in the same order; without those that Batch has forgotten since."""
-    batch = connection.client("batch")
-    found = []
-    for some in _in_groups(jobs, _DESCRIBED_AT_ONCE):
-        answer = batch.describe_jobs(jobs=[job.job_id for job in some])
-        found += [job for detail in answer["jobs"] if (job := _job(detail, run_id))]
+    details = describe_details(connection.client("batch"), (job.job_id for job in jobs))
+    found = [job for detail in details if (job := _job(detail, run_id))]
     return sorted(found, key=lambda job: job.created_at)
+
+
+def describe_details(batch: Any, ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    """What DescribeJobs says of jobs, however many they are; without those that Batch has forgotten since."""
+    remaining = iter(ids)
+    while some := list(islice(remaining, _DESCRIBED_AT_ONCE)):
+        yield from batch.describe_jobs(jobs=some)["jobs"]
 
 
 def unfinished_jobs(connection: Connection, queues: Sequence[str], run_id: str) -> list[Job]:
@@ -122,9 +126,3 @@ def _job(summary: Mapping[str, Any], run_id: str) -> Job | None:
         status_reason=str(summary.get("statusReason") or ""),
         detail=summary,
     )
-
-
-def _in_groups(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
-    remaining = iter(jobs)
-    while group := list(islice(remaining, size)):
-        yield group

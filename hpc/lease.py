@@ -36,18 +36,20 @@ class Lease:
         holder = row.get("holder")
         if holder and holder != run_id:
             self._check_holder(holder, row.get("execution_arn", ""))
-            self.give_back(holder)
+            self.give_back(holder, execution_arn=row.get("execution_arn", ""))
         if not overwrite:
             self._check_input(row, input_uri, input_etag)
 
-    def give_back(self, run_id: str) -> bool:
-        """Frees the project if that run holds the lease; False when it does not."""
+    def give_back(self, run_id: str, *, execution_arn: str) -> bool:
+        """Frees the project if that execution of that run holds the lease; False when it does not."""
         try:
             self._table.update_item(
                 Key=self._key,
                 UpdateExpression="REMOVE holder",
-                ConditionExpression="holder = :run",
-                ExpressionAttributeValues={":run": run_id},
+                ConditionExpression=(
+                    "holder = :run AND (attribute_not_exists(execution_arn) OR execution_arn = :execution)"
+                ),
+                ExpressionAttributeValues={":run": run_id, ":execution": execution_arn},
             )
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":

@@ -11,13 +11,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection, error_code
-from hpc.errors import WrongInput
+from hpc.errors import AccessDenied, WrongInput
 from hpc.wording import quoted
 from hpc.workflows import PROJECT, Workflow
 
 # What Linux and macOS allow for a file's name; the outputs are written under names made of the input's.
 MAX_FILE_NAME_BYTES = 255
 RESTORE_DAYS = 7
+_DENIED = frozenset({"403", "AccessDenied"})
 
 
 @dataclass(frozen=True)
@@ -77,17 +78,18 @@ def check_object(connection: Connection, bucket: str, key: str, *, field: str | 
 
 
 def head_object(connection: Connection, bucket: str, key: str, *, field: str | None = None) -> Mapping[str, Any]:
-    """What S3 says about an object; raises WrongInput for one that is missing, or that may not be looked at."""
+    """What S3 says about an object; raises WrongInput when it is missing, AccessDenied when that may not be asked."""
     try:
         head: Mapping[str, Any] = connection.client("s3").head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        raise WrongInput(_why_not_readable(connection, bucket, key, error), field=field) from error
+        kind = AccessDenied if error_code(error) in _DENIED else WrongInput
+        raise kind(_why_not_readable(connection, bucket, key, error), field=field) from error
     return head
 
 
 def _why_not_readable(connection: Connection, bucket: str, key: str, error: ClientError) -> str:
     uri = quoted(f"s3://{bucket}/{key}", limit=200)
-    if error_code(error) in {"403", "AccessDenied"}:
+    if error_code(error) in _DENIED:
         return (
             f"{uri}: access denied; expected an object that your credentials may read (without permission to list the "
             "bucket, S3 says the same of a missing one); check the name, or ask the bucket's owner"

@@ -10,7 +10,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from hpc.connection import Connection
-from hpc.errors import HpcError, WrongInput
+from hpc.errors import Conflict, HpcError, WrongInput
 from hpc.objects import check_object
 from hpc.outputs import check_succeeded, recorded_outputs
 from hpc.runs import Run
@@ -52,7 +52,7 @@ def fetch(connection: Connection, stack: Stack, workflow: Workflow, run: Run, di
     """Writes the outputs of a run that succeeded to `directory`, under the last parts of their keys.
 
     A file of that name is replaced, at once and only by a whole one. Raises WrongInput for a run that goes on,
-    NotSucceeded for one that failed, HpcError or whose outputs a later run of the project has replaced.
+    NotSucceeded for one that failed, Conflict for one whose outputs a later run of the project has replaced.
     """
     check_succeeded(run)
     prepare_directory(directory)
@@ -103,7 +103,7 @@ def _download(connection: Connection, bucket: str, key: str, path: Path, *, run:
                 file.write(chunk)
             size = file.tell()
         if sha256 and digest.hexdigest() != sha256:
-            raise HpcError(
+            raise Conflict(
                 f"run {run.run_id}: found s3://{bucket}/{key} with another content than the run wrote; expected "
                 f"SHA-256 {sha256}; a later run of project {run.project} replaced it, so fetch that one's (hpc runs)"
             )

@@ -55,8 +55,9 @@ def resume(
 ) -> Run:
     """The run as it goes on. `run` must have its parameters.
 
-    Raises Conflict for a run that goes on or succeeded, whose input is not what it was, or whose project is another
-    run's by now; PlatformUnreachable when its jobs would wait for ever.
+    Raises Conflict for a run that goes on or succeeded, whose input is another one by now, or whose project is another
+    run's; WrongInput when its input is gone, archived or no longer allowed; PlatformUnreachable when its jobs would
+    wait for ever.
     """
     runs = Runs(connection, deployed.run_table)
     if not run.is_final and not was_interrupted(runs.execution(run.execution_arn)):
@@ -67,8 +68,9 @@ def resume(
             f"do, fetch its results: hpc results {run.run_id} -o DIR"
         )
     _check_leftovers(connection, deployed, runs, run)
-    check_ready(connection, deployed, workflow, run.parameters.get("architecture"))
-    return restart(connection, deployed, workflow, run, overwrite=overwrite, rest_s=rest_s)
+    definitions = job_definitions.newest(connection, deployed, workflow)
+    check_ready(connection, deployed, workflow, run.parameters.get("architecture"), definitions)
+    return restart(connection, deployed, workflow, run, definitions, overwrite=overwrite, rest_s=rest_s)
 
 
 def plan(connection: Connection, workflow: Workflow, runs: Runs, run: Run, changed_jobs: Collection[str]) -> Plan:
@@ -106,11 +108,15 @@ def restart(
     deployed: Stack,
     workflow: Workflow,
     run: Run,
+    definitions: job_definitions.Definitions,
     *,
     overwrite: bool,
     rest_s: float,
 ) -> Run:
-    """The run in its next execution; nothing of the last one may be left. Raises Conflict when it cannot go on."""
+    """The run in its next execution, with these jobs; nothing of the last one may be left.
+
+    Raises Conflict when it cannot go on.
+    """
     runs = Runs(connection, deployed.run_table)
     machine_arn = deployed.state_machine(workflow.name)
     stack.check_buckets(deployed, workflow, run.parameters)
@@ -122,7 +128,6 @@ def restart(
         overwrite=overwrite,
         run_id=run.run_id,
     )
-    definitions = job_definitions.newest(connection, deployed, workflow)
     code = job_definitions.code_ids(connection, definitions)
     planned = plan(connection, workflow, runs, run, [job for job in code if run.code.get(job) != code[job]])
     if planned.redo:
@@ -146,7 +151,7 @@ def restart(
             f"run {run.run_id}: found that it was resumed or ended by somebody else at the same time; expected it to "
             f"stay as it was; look at it: hpc show {run.run_id}"
         )
-    lease.give_back(run.run_id)
+    lease.give_back(run.run_id, execution_arn=run.execution_arn)
     given = {"resumes": again.resumes, **planned.as_input()}
     start_execution(connection, runs, again, machine_arn, job_definitions.arns_of(definitions), **given)
     return again
@@ -180,7 +185,7 @@ def _check_leftovers(connection: Connection, deployed: Stack, runs: Runs, run: R
 
 
 def _check_input(connection: Connection, workflow: Workflow, run: Run) -> None:
-    """Refuses a run whose input is gone or another one by now; raises Conflict."""
+    """Refuses a run whose input is gone or archived (WrongInput), or another one by now (Conflict)."""
     if workflow.upload is None:
         return
     bucket, key = (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 
-from hpc.runs import Run, Runs
+from hpc.runs import Run, Runs, is_run_id
 
 # A filter that fits few runs must not read all of them in one call.
 MAX_ROWS_READ = 1000
+# ISO 8601, whoever wrote it: a submission or the state machine.
+_CREATED_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.+Z-]{1,30}")
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,12 @@ class RunFilter:
     owner: str | None = None
     day: str | None = None
 
+    def may_fit(self, run: Run) -> bool:
+        """Whether a row that may be old can be of a wanted run: its status may have changed since."""
+        return self.workflow in {None, run.workflow} and self.owner in {None, run.owner}
+
     def fits(self, run: Run) -> bool:
-        wanted = ((self.status, run.status), (self.workflow, run.workflow), (self.owner, run.owner))
-        return all(asked in {None, found} for asked, found in wanted)
+        return self.may_fit(run) and self.status in {None, run.status}
 
 
 @dataclass(frozen=True)
@@ -37,16 +43,16 @@ class RunPage:
 def page_of_runs(runs: Runs, wanted: RunFilter, *, limit: int, after: str | None) -> RunPage | None:
     """At most `limit` runs; fewer, or none, although more follow when few of those that were looked at fit.
 
-    None when `after` is no token of an earlier page.
+    None when `after` is no token of an earlier page of the same day.
     """
-    start = _position(after) if after else None
+    start = _position(after, wanted.day or "") if after else None
     if after and start is None:
         return None
     found: list[Run] = []
     for read, run in enumerate(runs.newest(day=wanted.day, before=start), start=1):
         start = (run.run_id, run.created_at)
         # What its execution says counts, not what the row said until then.
-        if wanted.fits(latest := runs.reconciled(run)):
+        if wanted.may_fit(run) and wanted.fits(latest := runs.reconciled(run)):
             found.append(latest)
         if len(found) == limit or read == MAX_ROWS_READ:
             return RunPage(found, _token(*start))
@@ -57,9 +63,14 @@ def _token(run_id: str, created_at: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([run_id, created_at]).encode()).decode()
 
 
-def _position(token: str) -> tuple[str, str] | None:
+def _position(token: str, day: str) -> tuple[str, str] | None:
+    """What `_token` was made of; None for anything else: DynamoDB refuses a position that no row could have."""
     try:
-        run_id, created_at = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, TypeError):
+        found = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, RecursionError):
         return None
-    return (run_id, created_at) if isinstance(run_id, str) and isinstance(created_at, str) and run_id else None
+    if not (isinstance(found, list) and len(found) == 2 and all(isinstance(part, str) for part in found)):
+        return None
+    run_id, created_at = found
+    is_ours = is_run_id(run_id) and _CREATED_AT.fullmatch(created_at) and created_at.startswith(day)
+    return (run_id, created_at) if is_ours else None

@@ -12,7 +12,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from hpc.connection import Connection, error_code
+from hpc.connection import Connection, error_code, plain
 from hpc.errors import NotFound, WrongInput
 from hpc.submission_keys import SubmissionKey, put_both
 from hpc.wording import quoted
@@ -78,9 +78,14 @@ class Run:
         }
 
 
+def is_run_id(text: str) -> bool:
+    """Whether a text could be a run's id."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def check_run_id(text: str) -> str:
     """`text`, if it could be a run's id; raises WrongInput."""
-    if not _RUN_ID.fullmatch(text):
+    if not is_run_id(text):
         raise WrongInput(
             f"RUN: found {quoted(text)}; expected a run's id such as 20260131-093000-1a2b3c; see: hpc runs"
         )
@@ -225,16 +230,19 @@ class Runs:
             return False
         return True
 
-    def finish(self, run_id: str, status: str, reasons: list[str], *, stopped_at: str | None = None) -> bool:
-        """Writes how a run ended; False when its row says already how."""
+    def finish(self, run: Run, status: str, reasons: list[str], *, stopped_at: str | None = None) -> bool:
+        """Writes how a run ended with this execution; False when its row says already how, or it goes on in another."""
         try:
             self._table.update_item(
-                Key={"pk": f"RUN#{run_id}", "sk": "META"},
+                Key={"pk": f"RUN#{run.run_id}", "sk": "META"},
                 UpdateExpression=(
                     "SET #status = :status, stopped_at = :now, reasons = :reasons, reason_count = :reason_count"
                 ),
                 # A row only moves forward.
-                ConditionExpression="attribute_exists(pk) AND #status IN (:pending, :running)",
+                ConditionExpression=(
+                    "attribute_exists(pk) AND #status IN (:pending, :running)"
+                    " AND (attribute_not_exists(execution_arn) OR execution_arn = :execution)"
+                ),
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={
                     ":status": status,
@@ -243,6 +251,7 @@ class Runs:
                     ":reason_count": len(reasons),
                     ":pending": "PENDING",
                     ":running": "RUNNING",
+                    ":execution": run.execution_arn,
                 },
             )
         except ClientError as error:
@@ -303,7 +312,7 @@ class Runs:
         if latest.is_final or (execution is None and _is_fresh(latest)):
             return latest
         status, reasons, stopped_at = _outcome(execution)
-        self.finish(run.run_id, status, reasons, stopped_at=stopped_at)
+        self.finish(run, status, reasons, stopped_at=stopped_at)
         return self.row(run.run_id) or latest
 
 
@@ -350,7 +359,7 @@ def _parse(item: Mapping[str, Any]) -> Run:
         started_at=item.get("started_at", ""),
         stopped_at=item.get("stopped_at", ""),
         execution_arn=item.get("execution_arn", ""),
-        parameters={name: _plain(value) for name, value in item.get("parameters", {}).items()},
+        parameters=plain(item.get("parameters", {})),
         reasons=tuple(reasons),
         reason_count=max(int(item.get("reason_count", 0)), len(reasons)),
         shards=None if shards is None else int(shards),
@@ -370,10 +379,3 @@ def _list(text: Any) -> list[Any]:
     except (TypeError, ValueError):
         return [text]
     return value if isinstance(value, list) else [value]
-
-
-def _plain(value: Any) -> Any:
-    """DynamoDB's numbers are Decimal, which JSON does not know."""
-    if hasattr(value, "as_integer_ratio"):
-        return int(value) if value == int(value) else float(value)
-    return value

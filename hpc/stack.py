@@ -62,13 +62,9 @@ def describe(connection: Connection) -> Stack:
     """Asks CloudFormation; raises PlatformUnreachable when there is no such stack, or one of another kind."""
     name = connection.stack_name
     advice = "deploy it: hpc up" if connection.is_laptop else f"deploy it: cdk deploy {name}"
-    try:
-        stacks = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if error_code(error) != "ValidationError":
-            raise
-        raise PlatformUnreachable(f"Stack {name}: found none of that name; {advice}") from error
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    outputs = outputs_of(connection, name)
+    if outputs is None:
+        raise PlatformUnreachable(f"Stack {name}: found none of that name; {advice}")
     try:
         return Stack(
             name=name,
@@ -83,6 +79,17 @@ def describe(connection: Connection) -> Stack:
         )
     except (KeyError, ValueError) as error:
         raise PlatformUnreachable(f"Stack {name}: its output {error} is missing or unreadable; {advice}") from error
+
+
+def outputs_of(connection: Connection, name: str) -> dict[str, str] | None:
+    """The outputs of a stack, None when there is no such stack."""
+    try:
+        stacks = connection.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error_code(error) != "ValidationError":
+            raise
+        return None
+    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
 
 def check_buckets(stack: Stack, workflow: Workflow, parameters: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from hpc import job_definitions, objects, stack
 from hpc.connection import Connection, error_code
-from hpc.errors import HpcError
+from hpc.errors import Conflict, HpcError
 from hpc.lease import Lease
 from hpc.readiness import check_ready
 from hpc.runs import Run, Runs, now
@@ -24,10 +24,11 @@ from hpc.workflows import PROJECT, Workflow
 
 @dataclass(frozen=True)
 class Checked:
-    """A submission that nothing speaks against: the parameters with what was filled in, and the input's ETag."""
+    """A submission that nothing speaks against, with what was filled in, the input's ETag, and the run's jobs."""
 
     parameters: Mapping[str, Any]
     input_etag: str
+    definitions: job_definitions.Definitions
 
 
 def check(
@@ -44,10 +45,28 @@ def check(
     if workflow.upload:
         bucket, key = filled_in[workflow.upload.bucket_parameter], filled_in[workflow.upload.key_parameter]
         etag = etag_of(objects.check_object(connection, bucket, key, field=workflow.upload.key_parameter))
-    lease = Lease(connection, deployed, filled_in[PROJECT])
-    lease.check(input_uri=workflow.input_uri(filled_in), input_etag=etag, overwrite=overwrite)
-    check_ready(connection, deployed, workflow, filled_in.get("architecture"))
-    return Checked(filled_in, etag)
+    definitions = check_place(connection, deployed, workflow, filled_in, input_etag=etag, overwrite=overwrite)
+    return Checked(filled_in, etag, definitions)
+
+
+def check_place(
+    connection: Connection,
+    deployed: Stack,
+    workflow: Workflow,
+    parameters: Mapping[str, Any],
+    *,
+    input_etag: str,
+    overwrite: bool,
+) -> job_definitions.Definitions:
+    """Whether the project is free and its jobs could start; gives the definitions of these jobs.
+
+    `input_etag` is empty where the key tells the content. Raises Conflict or PlatformUnreachable.
+    """
+    lease = Lease(connection, deployed, parameters[PROJECT])
+    lease.check(input_uri=workflow.input_uri(parameters), input_etag=input_etag, overwrite=overwrite)
+    definitions = job_definitions.newest(connection, deployed, workflow)
+    check_ready(connection, deployed, workflow, parameters.get("architecture"), definitions)
+    return definitions
 
 
 def submit_object(
@@ -62,16 +81,7 @@ def submit_object(
 ) -> Run:
     """Checks, and starts a run; raises Conflict when the key was used before."""
     checked = check(connection, deployed, workflow, values, overwrite=overwrite)
-    return start(
-        connection,
-        deployed,
-        workflow,
-        checked.parameters,
-        input_etag=checked.input_etag,
-        shards=None,
-        owner=owner,
-        key=key,
-    )
+    return start(connection, deployed, workflow, checked, shards=None, owner=owner, key=key)
 
 
 def submit_once(
@@ -90,7 +100,7 @@ def submit_once(
         return runs.get(earlier), False
     try:
         started = submit_object(connection, deployed, workflow, values, overwrite=overwrite, owner=key.owner, key=key)
-    except HpcError:
+    except Conflict:
         # A request with the same key may have been faster: then its run is what made this one fail.
         if earlier := run_started_with(table, key):
             return runs.get(earlier), False
@@ -102,33 +112,31 @@ def start(
     connection: Connection,
     deployed: Stack,
     workflow: Workflow,
-    values: Mapping[str, Any],
+    checked: Checked,
     *,
-    input_etag: str,
     shards: int | None,
     owner: str,
     key: SubmissionKey | None = None,
 ) -> Run:
     """Writes the run's row, then starts its execution; a run whose execution cannot be started is FAILED."""
     machine_arn = deployed.state_machine(workflow.name)
-    definitions = job_definitions.newest(connection, deployed, workflow)
     run_id = new_run_id()
     run = Run(
         run_id=run_id,
         workflow=workflow.name,
-        project=str(values[PROJECT]),
+        project=str(checked.parameters[PROJECT]),
         status="PENDING",
         created_at=now(),
         execution_arn=execution_arn(machine_arn, run_id, 1),
-        parameters=values,
+        parameters=checked.parameters,
         shards=shards,
-        input_etag=input_etag,
-        code=job_definitions.code_ids(connection, definitions),
+        input_etag=checked.input_etag,
+        code=job_definitions.code_ids(connection, checked.definitions),
         owner=owner,
     )
     runs = Runs(connection, deployed.run_table)
     runs.create(run, key)
-    start_execution(connection, runs, run, machine_arn, job_definitions.arns_of(definitions))
+    start_execution(connection, runs, run, machine_arn, job_definitions.arns_of(checked.definitions))
     return run
 
 
@@ -143,7 +151,7 @@ def start_execution(
         )
     except ClientError as error:
         reason = f"its execution could not be started: {error_code(error)}: {error.response['Error'].get('Message')}"
-        runs.finish(run.run_id, "FAILED", [reason])
+        runs.finish(run, "FAILED", [reason])
         raise HpcError(f"run {run.run_id}: {reason}") from error
 
 

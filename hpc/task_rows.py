@@ -6,12 +6,11 @@ The rows are explained in docs/tracking.md. They outlive the jobs, which Batch f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.conditions import Key
 
-from hpc.connection import Connection
+from hpc.connection import Connection, plain
 
 _JOB, _INSTANCE = "job:", "instance:"
 _PLACE = ("instance_type", "zone", "market")
@@ -38,20 +37,9 @@ def jobs_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     places = {name.removeprefix(_INSTANCE): place for name, place in row.items() if name.startswith(_INSTANCE)}
     jobs = []
     for name in sorted(name for name in row if name.startswith(_JOB)):
-        job = _plain(row[name])
+        job = plain(row[name])
         for attempt in job.get("attempts", []):
             instance = str(attempt.pop("container_instance", "")).rpartition("/")[2]
             attempt |= {member: places.get(instance, {}).get(member) for member in _PLACE}
         jobs.append({"job_id": name.split(":", 2)[2], **job})
     return jobs
-
-
-def _plain(value: Any) -> Any:
-    """DynamoDB's numbers are Decimal, which JSON does not know."""
-    if isinstance(value, Mapping):
-        return {name: _plain(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_plain(member) for member in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == int(value) else float(value)
-    return value

@@ -1,1 +1,1 @@
-"""One file a cause for which jobs wait: what AWS says of it (`read_...`), and what that means (the pure `find`)."""
+"""Causes for which jobs wait: what AWS says (`read_...`), what that means (the pure `find`), and what these share."""

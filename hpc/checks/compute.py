@@ -25,13 +25,16 @@ class Environment:
     status: str
     status_reason: str
     max_vcpus: int
-    desired_vcpus: int
     instance_types: tuple[str, ...]
     subnets: tuple[str, ...]
 
     @property
+    def is_working(self) -> bool:
+        return self.status in _WORKING
+
+    @property
     def is_usable(self) -> bool:
-        return self.state == "ENABLED" and self.status in _WORKING
+        return self.state == "ENABLED" and self.is_working
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,6 @@ def environment_of(described: Mapping[str, Any]) -> Environment:
         status=described.get("status", "VALID"),
         status_reason=described.get("statusReason") or "",
         max_vcpus=int(resources.get("maxvCpus", 0)),
-        desired_vcpus=int(resources.get("desiredvCpus", 0)),
         instance_types=tuple(resources.get("instanceTypes") or ()),
         subnets=tuple(resources.get("subnets") or ()),
     )

@@ -24,7 +24,7 @@ def find(queue: Queue) -> Finding | None:
 
 
 def _described(environment: Environment) -> str:
-    if environment.status in {"VALID", "UPDATING"}:
+    if environment.is_working:
         return f"{environment.name} {environment.state}"
     reason = f" ({environment.status_reason})" if environment.status_reason else ""
     return f"{environment.name} {environment.state} and {environment.status}{reason}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import urllib.request
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,12 +12,9 @@ from botocore.exceptions import ClientError
 
 from hpc.checks.findings import CannotTell, Finding
 from hpc.connection import Connection, error_code
+from hpc.job_definitions import IN_ECR, MISSING
 
 PROCESSORS = {"graviton": "arm64", "x86": "amd64"}
-_IN_ECR = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/"
-    r"(?P<name>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?"
-)
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -27,7 +23,6 @@ _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-_MISSING = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
 _TIMEOUT_S = 10
 
 
@@ -59,7 +54,7 @@ def find(image: Image, architectures: Collection[str]) -> Finding | None:
 
 def read_image(connection: Connection, job: str, name: str) -> Image:
     """Asks ECR; raises CannotTell for an image that is in no ECR repository, or whose manifest tells no processor."""
-    parts = _IN_ECR.fullmatch(name)
+    parts = IN_ECR.fullmatch(name)
     if parts is None:
         raise CannotTell(f"the image {name} is in no ECR repository")
     repository = {"registryId": parts["account"], "repositoryName": parts["name"]}
@@ -68,7 +63,7 @@ def read_image(connection: Connection, job: str, name: str) -> Image:
     try:
         is_described = bool(ecr.describe_images(**repository, imageIds=[wanted])["imageDetails"])
     except ClientError as error:
-        if error_code(error) not in _MISSING:
+        if error_code(error) not in MISSING:
             raise
         is_described = False
     if not is_described:

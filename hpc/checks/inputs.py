@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from hpc import objects
-from hpc.checks.findings import DENIED, CannotTell, Finding, of_message
-from hpc.connection import Connection, error_code
-from hpc.errors import WrongInput
+from hpc.checks.findings import CannotTell, Finding, of_message
+from hpc.connection import Connection
+from hpc.errors import AccessDenied, WrongInput
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ def read_input(connection: Connection, bucket: str, key: str) -> Input:
     """Asks HeadObject; raises CannotTell where that is denied."""
     try:
         return Input(bucket, key, objects.head_object(connection, bucket, key))
+    except AccessDenied as error:
+        raise CannotTell(str(error)) from error
     except WrongInput as error:
-        if isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in DENIED:
-            raise CannotTell(str(error)) from error
         return Input(bucket, key, problem=str(error))

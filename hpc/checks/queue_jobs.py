@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from hpc.checks.compute import Queue
+from hpc.checks.sizes import asked_for
 from hpc.connection import Connection
+from hpc.jobs import describe_details
 
 # Enough to tell a full queue from an empty one, and few enough calls for a queue with a million jobs.
 MAX_JOBS = 1_000
-_DESCRIBED_AT_ONCE = 100
 _STARTED = ("STARTING", "RUNNING")
 
 
@@ -67,10 +68,8 @@ def read_queue_jobs(connection: Connection, queue: Queue) -> QueueJobs:
 
 
 def vcpus_of(job: Mapping[str, Any]) -> float:
-    """What a job asks for, as DescribeJobs shows it; either way of naming it."""
-    container = job.get("container") or {}
-    asked = {each["type"]: each["value"] for each in container.get("resourceRequirements") or []}
-    return float(asked.get("VCPU") or container.get("vcpus") or 0)
+    """What a job asks for, as DescribeJobs shows it."""
+    return asked_for(job.get("container") or {})[0]
 
 
 def _children(array: Mapping[str, Any], *statuses: str) -> int:
@@ -83,9 +82,5 @@ def _listed(batch: Any, **of: str) -> Iterator[Mapping[str, Any]]:
     return islice((job for page in pages for job in page["jobSummaryList"]), MAX_JOBS)
 
 
-def _described(batch: Any, jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    ids = [job["jobId"] for job in jobs]
-    found: list[Mapping[str, Any]] = []
-    for start in range(0, len(ids), _DESCRIBED_AT_ONCE):
-        found += batch.describe_jobs(jobs=ids[start : start + _DESCRIBED_AT_ONCE])["jobs"]
-    return found
+def _described(batch: Any, jobs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return list(describe_details(batch, (job["jobId"] for job in jobs)))

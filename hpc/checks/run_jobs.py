@@ -9,16 +9,15 @@ from hpc.checks.compute import Queue
 from hpc.checks.queue_jobs import WaitingJob
 from hpc.connection import Connection
 from hpc.jobs import describe_jobs, latest_by_task, list_jobs
-from hpc.stack import Stack
 
 # Jobs of one run end for the same few reasons.
 MAX_JOBS = 100
 
 
-def read_run_jobs(connection: Connection, stack: Stack, run_id: str, queues: Sequence[Queue]) -> Iterator[WaitingJob]:
+def read_run_jobs(connection: Connection, run_id: str, queues: Sequence[Queue]) -> Iterator[WaitingJob]:
     """The newest job of each task that has not succeeded, with all that Batch said of its end or its last attempt."""
     by_name = {queue.name: queue for queue in queues}
-    jobs = list_jobs(connection, stack.queues(queues[0].architecture if by_name else None), run_id)
+    jobs = list_jobs(connection, list(by_name), run_id)
     undone = [job for job in latest_by_task(jobs).values() if job.status not in {"SUCCEEDED", "RUNNING"}]
     for job in describe_jobs(connection, undone[-MAX_JOBS:], run_id):
         queue = by_name.get(str(job.detail.get("jobQueue")).rpartition("/")[2])

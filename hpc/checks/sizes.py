@@ -79,14 +79,17 @@ def _fits(size: JobSize, environment: Environment, instances: Sequence[InstanceS
 
 
 def size_of(workflow: str, job: str, definition: Mapping[str, Any]) -> JobSize:
-    """From a job definition as DescribeJobDefinitions shows it; either way of naming the resources."""
-    container = definition.get("containerProperties") or {}
+    """From a job definition as DescribeJobDefinitions shows it."""
+    vcpus, memory_mib = asked_for(definition.get("containerProperties") or {})
+    return JobSize(workflow=workflow, job=job, vcpus=vcpus, memory_mib=memory_mib)
+
+
+def asked_for(container: Mapping[str, Any]) -> tuple[float, int]:
+    """vCPUs and MiB of memory that a container asks for, in either way of naming them."""
     asked = {each["type"]: each["value"] for each in container.get("resourceRequirements") or []}
-    return JobSize(
-        workflow=workflow,
-        job=job,
-        vcpus=float(asked.get("VCPU") or container.get("vcpus") or 0),
-        memory_mib=int(asked.get("MEMORY") or container.get("memory") or 0),
+    return (
+        float(asked.get("VCPU") or container.get("vcpus") or 0),
+        int(asked.get("MEMORY") or container.get("memory") or 0),
     )
 
 

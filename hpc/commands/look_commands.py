@@ -14,7 +14,7 @@ from hpc import results as run_results
 from hpc import stack, workflow_folders
 from hpc.commands import display, doctor_display
 from hpc.commands.group import say
-from hpc.commands.opening import laptop_api_url, open_run
+from hpc.commands.opening import api_url, open_run
 from hpc.commands.options import PATH, json_option, optional_run_argument, run_argument
 from hpc.commands.watching import show_run, watch_on_terminal, watch_run
 from hpc.connecting import connect, running_platform
@@ -51,8 +51,9 @@ def runs(stack_name: str | None, days: int, as_json: bool) -> None:
 def show(stack_name: str | None, run_id: str | None, watch: bool, of_platform: bool, as_json: bool) -> None:
     """Shows a run: its steps, its tasks, why it failed, what to do next.
 
-    With --json the tasks are listed one by one, with the jobs and attempts that the run table has of them. Batch keeps
-    ended jobs for about 7 days; after that only these are left.
+    With --json the tasks are listed one by one, with the jobs and attempts that the run table has of them; shards of a
+    group have none of their own unless they failed, the group's array jobs are listed under `groups`. Batch keeps ended
+    jobs for about 7 days; after that only these are left.
     """
     if of_platform == (run_id is not None):
         raise click.UsageError("expected either RUN or --platform")
@@ -66,8 +67,9 @@ def show(stack_name: str | None, run_id: str | None, watch: bool, of_platform: b
     if as_json:
         tasks = Tasks(connection, deployed, workflow, found).all()
         jobs = jobs_of_tasks(connection, deployed.run_table, found.run_id)
-        shown = [{**task.as_json(), "jobs": jobs.get((task.state, task.index), [])} for task in tasks]
-        print_json({**found.as_json(), "tasks": shown})
+        shown = [{**task.as_json(), "jobs": jobs.pop((task.state, task.index), [])} for task in tasks]
+        groups = [{"state": state, "index": index, "jobs": those} for (state, index), those in sorted(jobs.items())]
+        print_json({**found.as_json(), "tasks": shown, "groups": groups})
     else:
         show_run(connection, deployed, workflow, found)
     if watch and found.status != "SUCCEEDED":
@@ -128,7 +130,7 @@ def doctor(stack_name: str | None, run_id: str | None, as_json: bool) -> None:
 def _show_platform(as_json: bool) -> None:
     state = running_platform()
     shown = {name: asdict(state)[name] for name in ("pid", "endpoint_url", "web_url", "data_dir")}
-    shown["api_url"] = laptop_api_url(state)
+    shown["api_url"] = api_url(state)
     if as_json:
         print_json(shown)
     else:

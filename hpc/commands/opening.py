@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpc import stack, workflow_folders
-from hpc.api_address import api_url
+from hpc.api_address import laptop_api_url
 from hpc.commands.group import say
 from hpc.connecting import connect, to_laptop
 from hpc.connection import Connection
@@ -17,12 +17,12 @@ from hpc.workflows import Workflow
 
 def start_platform(port: int | None = None) -> platform.PlatformState:
     """The laptop platform, started if it is not up, with its page."""
-    return platform.up(port=port, say=say, continue_runs=continue_runs, api_url=laptop_api_url)
+    return platform.up(port=port, say=say, continue_runs=continue_runs, api_url=api_url)
 
 
-def laptop_api_url(state: platform.PlatformState) -> str | None:
+def api_url(state: platform.PlatformState) -> str | None:
     """Where the API of the laptop platform answers; None when it is not deployed."""
-    return api_url(to_laptop(state))
+    return laptop_api_url(to_laptop(state))
 
 
 def open_run(stack_name: str | None, run_id: str) -> tuple[Connection, Stack, Workflow, Run]:

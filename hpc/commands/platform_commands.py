@@ -8,7 +8,7 @@ import click
 
 from hpc.commands import display
 from hpc.commands.group import say
-from hpc.commands.opening import laptop_api_url, start_platform
+from hpc.commands.opening import api_url, start_platform
 from hpc.connecting import running_platform
 from hpc.local import platform
 
@@ -19,7 +19,10 @@ def up(port: int | None) -> None:
     """Starts the platform on this machine, and deploys what changed."""
     state = start_platform(port)
     click.echo(f"Platform: {state.endpoint_url} (process {state.pid}), its data in {state.data_dir}")
-    click.echo(f"Page: {state.web_url}")
+    if state.web_url:
+        click.echo(f"Page: {state.web_url}")
+    else:
+        say(f"The page does not answer; {state.data_dir}/logs/web.log may say why")
     say(f"Next: {display.program()} run FILE --project P --lines-per-shard N --output DIR")
 
 
@@ -50,7 +53,7 @@ def env() -> None:
         "AWS_REGION": state.region,
         "AWS_DEFAULT_REGION": state.region,
     }
-    if url := laptop_api_url(state):
+    if url := api_url(state):
         values["HPC_API_URL"] = url
     # A token of another account's session would go with these keys.
     click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE")

@@ -58,10 +58,10 @@ def run(
     run_results.prepare_directory(output)
     state = None if stack_name else start_platform()
     connection = connect(stack_name)
-    submitted = file_submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
+    deployed = stack.describe(connection)
+    submitted = file_submission.submit_file(connection, deployed, workflow, values, local, overwrite=overwrite, say=say)
     try:
         say(f"Run {submitted.run_id} of workflow {workflow.name}, project {submitted.project}")
-        deployed = stack.describe(connection)
         ended = watch_run(connection, deployed, workflow, submitted)
     except KeyboardInterrupt:
         hpc = display.program()
@@ -111,7 +111,10 @@ def submit(
         values, local = file_submission.check_local(workflow, given, file, on_laptop=stack_name is None)
         objects.check_output_names(workflow, values)
         connection = connect(stack_name)
-        submitted = file_submission.submit_file(connection, workflow, values, local, overwrite=overwrite, say=say)
+        deployed = stack.describe(connection)
+        submitted = file_submission.submit_file(
+            connection, deployed, workflow, values, local, overwrite=overwrite, say=say
+        )
     click.echo(submitted.run_id)
     say(f"Watch it: {display.program()} show {submitted.run_id} --watch")
 

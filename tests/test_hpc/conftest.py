@@ -388,3 +388,18 @@ def running_job(submit_job, wait_for):
         return job_id
 
     return start
+
+
+@pytest.fixture
+def make_ended_run(connection, make_run, start_execution):
+    """Gives a run whose execution of these states is over, while its row says something else."""
+
+    def make(states, **changes):
+        execution_arn = start_execution(states)
+        deadline = time.monotonic() + 10
+        while connection.client("stepfunctions").describe_execution(executionArn=execution_arn)["status"] == "RUNNING":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return make_run(execution_arn=execution_arn, **changes)
+
+    return make

@@ -26,13 +26,15 @@ def checked(string_processing, lines_file, project):
 
 
 @pytest.fixture
-def submit(connection, string_processing, checked):
+def submit(connection, stack, string_processing, checked):
     """Submits that file; gives the run and what was said."""
 
     def do(**changes):
         values, local = checked
         said = []
-        run = submit_file(connection, string_processing, values | changes, local, overwrite=False, say=said.append)
+        run = submit_file(
+            connection, stack, string_processing, values | changes, local, overwrite=False, say=said.append
+        )
         return run, said
 
     return do

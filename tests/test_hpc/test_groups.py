@@ -1,5 +1,7 @@
 """Tasks in groups: counted by what Batch sums up, looked at one by one only where somebody must."""
 
+import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -215,3 +217,16 @@ def test_the_logs_of_a_step_are_those_of_its_failures(run, looking_at, batch, th
     assert found[0] == "String_Repeat-7 attempt 1 of 1, FAILED (/aws/batch/job log-of-job0:7)"
     assert found[-1] == "20005 tasks in 3 groups"
     assert len(batch.described) == 12
+
+
+def test_the_last_lines_of_a_shard_are_those_of_the_children_that_had_it(connection, run, looking_at, three_tries):
+    three_tries[0]()
+    logs = connection.client("logs")
+    for number, stream in enumerate(("log-of-job1:3329", "log-of-job3:5")):
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName="/aws/batch/job")
+        logs.create_log_stream(logGroupName="/aws/batch/job", logStreamName=stream)
+        event = {"timestamp": int(time.time() * 1000) + number, "message": f"of {stream}"}
+        logs.put_log_events(logGroupName="/aws/batch/job", logStreamName=stream, logEvents=[event])
+    tail = Logs(*looking_at(run)).tail("String_Repeat", 9_999, 10)
+    assert [line.text for line in tail.lines] == ["of log-of-job1:3329", "of log-of-job3:5"]

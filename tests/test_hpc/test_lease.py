@@ -125,9 +125,10 @@ def test_a_run_that_is_over_keeps_the_project_while_its_jobs_go_on(connection, l
 
 
 def test_only_the_holder_gives_the_lease_back(lease, row):
-    row.write(holder="one")
-    assert not lease.give_back("other")
+    row.write(holder="one", execution_arn="arn:2")
+    assert not lease.give_back("other", execution_arn="arn:2")
+    assert not lease.give_back("one", execution_arn="arn:1"), "it goes on in another execution"
     assert row.holder() == "one"
-    assert lease.give_back("one")
+    assert lease.give_back("one", execution_arn="arn:2")
     assert row.holder() is None
-    assert not lease.give_back("one")
+    assert not lease.give_back("one", execution_arn="arn:2")

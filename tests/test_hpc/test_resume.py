@@ -29,7 +29,7 @@ def submitted(connection, stack, string_processing, project, tmp_path):
     file = tmp_path / "lines.txt"
     file.write_text("one\ntwo\nthree\n")
     values, local = check_local(string_processing, {"ProjectNo": project, "SPLIT_NUM": 2}, file, on_laptop=True)
-    run = submit_file(connection, string_processing, values, local, overwrite=False, say=lambda _: None)
+    run = submit_file(connection, stack, string_processing, values, local, overwrite=False, say=lambda _: None)
     return Runs(connection, stack.run_table).get(run.run_id)
 
 
@@ -37,7 +37,7 @@ def submitted(connection, stack, string_processing, project, tmp_path):
 def failed(states, runs, submitted):
     """That run after its execution failed."""
     states.stop_execution(executionArn=submitted.execution_arn, error="Broken", cause="enough")
-    runs.finish(submitted.run_id, "FAILED", ["two shards are missing"])
+    runs.finish(submitted, "FAILED", ["two shards are missing"])
     return runs.get(submitted.run_id)
 
 
@@ -80,7 +80,7 @@ def case(states, runs, failed, do_resume, leave):
         stop=lambda run: states.stop_execution(executionArn=run.execution_arn),
         given=lambda run: given_to(states, run),
         started=lambda run: states.describe_execution(executionArn=run.execution_arn)["startDate"],
-        finish=lambda run: runs.finish(run.run_id, "FAILED", ["its execution was never started"]),
+        finish=lambda run: runs.finish(run, "FAILED", ["its execution was never started"]),
     )
 
 

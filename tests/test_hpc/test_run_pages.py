@@ -67,8 +67,51 @@ def test_a_rare_run_is_found_over_pages_that_are_bounded(runs, seven, monkeypatc
     assert 0 in sizes
 
 
-@pytest.mark.parametrize("document", ["x", [], ["a"], ["", "b"], [1, 2], {"a": 1}, ["a", None]])
-def test_a_token_that_is_none(runs, document):
+MADE = f"{DAY}T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["x", "ab", [], ["a"], ["", MADE], [1, 2], {"a": 1}, {"a": 1, "b": 2}, ["a", None], ["a", ""], ["a", "x" * 1400]],
+)
+def test_a_token_of_something_else(runs, document):
+    assert_is_none(runs, document)
+
+
+@pytest.mark.parametrize(
+    "document", [["a/b", MADE], ["a", f"{MADE}x"], ["\ud800", MADE], ["a", MADE, "c"], ["a", MADE[:10]]]
+)
+def test_a_token_of_no_run(runs, document):
+    assert_is_none(runs, document)
+
+
+def assert_is_none(runs, document):
     token = base64.urlsafe_b64encode(json.dumps(document).encode()).decode()
     assert page_of_runs(runs, RunFilter(), limit=1, after=token) is None
+
+
+def test_a_token_that_is_no_json(runs):
+    nested = base64.urlsafe_b64encode(b"[" * 1490).decode()
+    assert page_of_runs(runs, RunFilter(), limit=1, after=nested) is None
     assert page_of_runs(runs, RunFilter(), limit=1, after="%%%") is None
+
+
+def test_a_token_is_of_the_day_that_it_was_made_for(runs, seven):
+    token = page_of_runs(runs, RunFilter(day=DAY), limit=1, after=None).next
+    assert page_of_runs(runs, RunFilter(day=DAY), limit=1, after=token) is not None
+    assert page_of_runs(runs, RunFilter(day="1999-12-30"), limit=1, after=token) is None
+
+
+def test_what_its_execution_says_counts_and_only_of_runs_that_may_fit_it_is_asked(
+    runs, make_ended_run, project, monkeypatch
+):
+    fails = {"End": {"Type": "Fail", "Error": "E"}}
+    made = {"created_at": "1999-12-29T00:00:00.000Z", "status": "RUNNING"}
+    mine = make_ended_run(fails, run_id=f"{project}-mine", owner="alice", **made)
+    make_ended_run(fails, run_id=f"{project}-other", owner="bob", **made)
+    asked = []
+    reconciled = runs.reconciled
+    monkeypatch.setattr(runs, "reconciled", lambda run: asked.append(run.run_id) or reconciled(run))
+    page = page_of_runs(runs, RunFilter(day="1999-12-29", owner="alice", status="FAILED"), limit=9, after=None)
+    assert [(run.run_id, run.status) for run in page.runs] == [(mine.run_id, "FAILED")]
+    assert asked == [mine.run_id]

@@ -1,6 +1,6 @@
 """Rows of runs, and what becomes of those whose execution ended without a word."""
 
-import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,21 +11,6 @@ from hpc.runs import check_run_id, now
 WAITS = {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}
 SUCCEEDS = {"Done": {"Type": "Succeed"}}
 FAILS = {"Failed": {"Type": "Fail", "Error": "RunFailed", "Cause": "three shards are missing"}}
-
-
-@pytest.fixture
-def make_ended_run(connection, make_run, start_execution):
-    """Gives a run whose execution of these states is over, while its row says something else."""
-
-    def make(states, **changes):
-        execution_arn = start_execution(states)
-        deadline = time.monotonic() + 10
-        while connection.client("stepfunctions").describe_execution(executionArn=execution_arn)["status"] == "RUNNING":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        return make_run(execution_arn=execution_arn, **changes)
-
-    return make
 
 
 def test_a_row_comes_back_as_it_was_written(make_run, runs, start_execution):
@@ -88,7 +73,19 @@ def test_a_stopped_execution_is_a_cancelled_run(connection, runs, make_run, star
 def test_a_row_that_is_final_stays_as_it_is(runs, make_ended_run):
     run = make_ended_run(FAILS, status="SUCCEEDED")
     assert runs.get(run.run_id).status == "SUCCEEDED"
-    assert not runs.finish(run.run_id, "FAILED", ["too late"])
+    assert not runs.finish(run, "FAILED", ["too late"])
+
+
+def test_how_an_execution_ended_is_not_how_the_next_one_will(runs, make_ended_run, start_execution):
+    # Given a run that failed, and was resumed after somebody read its row
+    before = make_ended_run(FAILS, status="FAILED")
+    after = replace(before, status="PENDING", execution_arn=start_execution(WAITS), resumes=1)
+    assert runs.restart(before, after)
+    seen = replace(before, status="RUNNING")
+    # Then what that row says of its execution ends nothing
+    assert not runs.finish(seen, "CANCELLED", ["too late"])
+    assert runs.reconciled(seen).execution_arn == after.execution_arn
+    assert runs.row(before.run_id).status == "PENDING"
 
 
 def test_a_run_whose_execution_is_about_to_start_is_pending(make_run, runs, stack):

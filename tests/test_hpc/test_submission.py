@@ -7,9 +7,10 @@ import re
 import pytest
 
 from hpc.errors import HpcError, WrongInput
+from hpc.job_definitions import newest
 from hpc.parameters import validate
 from hpc.runs import Runs
-from hpc.submission import new_run_id, start, submit_object
+from hpc.submission import Checked, new_run_id, start, submit_object
 
 
 def execution_of(connection, run):
@@ -60,7 +61,9 @@ def test_an_execution_that_cannot_be_started_is_a_failed_run(connection, stack, 
     gone = "arn:aws:states:us-east-1:000000000000:stateMachine:gone"
     broken = dataclasses.replace(stack, state_machines={"string_processing": gone})
     with pytest.raises(HpcError, match="its execution could not be started: StateMachineDoesNotExist: "):
-        start(connection, broken, string_processing, {"ProjectNo": project}, input_etag="", shards=None, owner="me")
+        definitions = newest(connection, stack, string_processing)
+        checked = Checked({"ProjectNo": project}, input_etag="", definitions=definitions)
+        start(connection, broken, string_processing, checked, shards=None, owner="me")
     (run,) = [run for run in Runs(connection, stack.run_table).recent(1) if run.project == project]
     assert run.status == "FAILED"
     assert run.reasons[0].startswith("its execution could not be started: ")

@@ -1,11 +1,12 @@
 """One key starts one run, whatever is sent at once and whoever fails in between."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
 
-from hpc.errors import Conflict, WrongInput
+from hpc.errors import Conflict, HpcError, WrongInput
 from hpc.parameters import validate
 from hpc.runs import Runs
 from hpc.submission import submit_once
@@ -60,6 +61,16 @@ def test_a_key_is_good_for_one_request(submit, key):
         submit(SubmissionKey(key.owner, key.key, "another"))
     assert refusal.value.field == "Idempotency-Key"
     assert f"which started run {run.run_id} with another body" in str(refusal.value)
+
+
+def test_a_run_that_could_not_be_started_is_no_earlier_one(connection, stack, string_processing, values, key):
+    gone = {name: arn + "gone" for name, arn in stack.state_machines.items()}
+    without = replace(stack, state_machines=gone)
+    with pytest.raises(HpcError, match="its execution could not be started: StateMachineDoesNotExist"):
+        submit_once(connection, without, string_processing, values, overwrite=False, key=key)
+    # Who asks again is given that run
+    run, is_new = submit_once(connection, without, string_processing, values, overwrite=False, key=key)
+    assert (run.status, is_new) == ("FAILED", False)
 
 
 def test_a_refused_submission_uses_no_key(connection, stack, submit, key):

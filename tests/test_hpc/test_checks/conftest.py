@@ -38,7 +38,7 @@ def answers(aws: Connection) -> Iterator[Callable[[str], Stubber]]:
         stubber.assert_no_pending_responses()
 
 
-SPOT = Environment("spot", "SPOT", "ENABLED", "VALID", "Healthy", 192, 0, ("r6g",), ("subnet-1",))
+SPOT = Environment("spot", "SPOT", "ENABLED", "VALID", "Healthy", 192, ("r6g",), ("subnet-1",))
 ON_DEMAND = replace(SPOT, name="on-demand", kind="EC2", max_vcpus=64)
 
 

@@ -6,8 +6,6 @@ from hpc.checks import environments
 from hpc.checks.compute import read_queues
 from hpc.checks.findings import Finding
 
-ARN = "arn:aws:batch:us-east-1:123456789012:"
-
 
 def test_one_environment_is_enough(queue, environment):
     assert environments.find(queue()) is None

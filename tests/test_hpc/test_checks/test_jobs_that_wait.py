@@ -5,7 +5,7 @@ import pytest
 from hpc.checks import load, waiting
 from hpc.checks.load import Load, loads
 from hpc.checks.queue_jobs import QueueJobs, WaitingJob, read_queue_jobs
-from hpc.checks.run_jobs import said
+from hpc.checks.run_jobs import read_run_jobs, said
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,33 @@ def test_an_image_that_cannot_be_pulled_is_told_while_batch_tries_again():
     attempt = {"container": {"reason": "CannotPullContainerError: not found"}, "statusReason": "Task failed to start"}
     assert said({"status": "RUNNABLE", "statusReason": "x", "attempts": [attempt]}) == attempt["container"]["reason"]
     assert said({"status": "FAILED", "statusReason": "x", "container": {"reason": "y"}, "attempts": []}) == "x; y"
+
+
+def test_the_newest_jobs_of_a_run_that_have_not_succeeded_tell(aws, answers, queue):
+    def summary(job_id, task, status, created_at):
+        return {"jobId": job_id, "jobName": f"R1-{task}", "status": status, "createdAt": created_at}
+
+    def asked(task):
+        return {"jobQueue": task, "filters": [{"name": "JOB_NAME", "values": ["R1-*"]}]}
+
+    listed = [summary("a", "String_Split-0", "SUCCEEDED", 1), summary("b", "String_Repeat-0", "FAILED", 2)]
+    listed += [summary("c", "String_Repeat-0", "RUNNABLE", 3), summary("d", "String_Reverse-1", "FAILED", 4)]
+    pulled = {"container": {"reason": "CannotPullContainerError: no"}}
+    details = [
+        {**summary("c", "String_Repeat-0", "RUNNABLE", 3), "attempts": [pulled]},
+        {**summary("d", "String_Reverse-1", "FAILED", 4), "statusReason": "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"},
+    ]
+    for detail in details:
+        detail |= {"jobQueue": "arn:aws:batch:us-east-1:1:job-queue/second", "startedAt": 0, "jobDefinition": "x"}
+    batch = answers("batch")
+    batch.add_response("list_jobs", {"jobSummaryList": []}, asked("first"))
+    batch.add_response("list_jobs", {"jobSummaryList": listed}, asked("second"))
+    batch.add_response("describe_jobs", {"jobs": details}, {"jobs": ["c", "d"]})
+    second = queue(name="second", architecture="x86")
+    assert list(read_run_jobs(aws, "R1", [queue(), second])) == [
+        WaitingJob("R1-String_Repeat-0", second, "CannotPullContainerError: no"),
+        WaitingJob("R1-String_Reverse-1", second, "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"),
+    ]
 
 
 @pytest.mark.parametrize(

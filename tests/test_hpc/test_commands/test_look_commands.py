@@ -1,10 +1,12 @@
 """Commands that look at the platform and at runs, against the emulator."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from hpc import connecting
+from hpc.local import platform
 from tests.test_hpc.test_commands.conftest import hpc
 
 RUN_ID = "20260131-093000-1a2b3c"
@@ -12,10 +14,44 @@ RUN_ID = "20260131-093000-1a2b3c"
 pytestmark = pytest.mark.usefixtures("platform_is_up")
 
 
-def test_up(platform_state):
+@pytest.fixture
+def api(connection):
+    """The stack of an API, which is all that says where it answers."""
+    name = f"WebApplication-{connection.stack_name.removeprefix('Production-')}"
+    url = "https://abc123.execute-api.us-east-1.amazonaws.com/v1/"
+    template = {"Resources": {"Any": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"ApiUrl": {"Value": url}}}
+    cloud_formation = connection.client("cloudformation")
+    cloud_formation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    cloud_formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    yield f"{connection.endpoint_url}/restapis/abc123/v1/_user_request_"
+    cloud_formation.delete_stack(StackName=name)
+    cloud_formation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+
+
+def test_up(platform_state, monkeypatch):
     result = hpc("up")
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"Platform: {platform_state.endpoint_url} (process ")
+    assert result.stdout.splitlines() == [
+        f"Platform: {platform_state.endpoint_url} (process {platform_state.pid}), its data in {platform_state.data_dir}"
+    ]
+    assert "The page does not answer; " in result.stderr
+    with_page = replace(platform_state, web_url="http://127.0.0.1:8080")
+    monkeypatch.setattr(platform, "up", lambda **_: with_page)
+    assert hpc("up").stdout.splitlines()[1] == "Page: http://127.0.0.1:8080"
+
+
+def test_where_the_api_answers(api):
+    assert f"export HPC_API_URL={api}" in hpc("env").stdout.splitlines()
+    assert json.loads(hpc("show", "--platform", "--json").stdout)["api_url"] == api
+
+
+def test_jobs_of_groups_are_shown_beside_the_tasks(connection, stack, submitted):
+    job = {"status": "SUCCEEDED", "queue": "q", "created_at": "2026-01-31T09:30:00.000Z", "attempts": []}
+    row = {"pk": f"RUN#{submitted}", "sk": "TASK#String_Repeat_Group#000000", "state": "String_Repeat_Group"}
+    connection.table(stack.run_table).put_item(Item={**row, "index": 0, "job:1:array-1": job})
+    shown = json.loads(hpc("show", submitted, "--json").stdout)
+    assert shown["groups"] == [{"state": "String_Repeat_Group", "index": 0, "jobs": [{"job_id": "array-1", **job}]}]
+    assert all(task["jobs"] == [] for task in shown["tasks"])
 
 
 def test_the_platform_for_scripts(platform_state):
@@ -50,6 +86,7 @@ def test_a_submitted_run_is_listed_and_shown(submitted, project):
 
     shown = json.loads(hpc("show", submitted, "--json").stdout)
     tasks = shown.pop("tasks")
+    assert shown.pop("groups") == []
     assert shown == listed
     assert [f"{task['state']}-{task['index']}" for task in tasks][:3] == [
         "String_Split-0",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hpc import file_submission, results, stack
+from hpc import results
 from hpc.commands import run_commands, watching
 from hpc.errors import HpcError, PlatformUnreachable, WrongInput
 from tests.test_hpc.test_commands.conftest import hpc
@@ -57,20 +57,15 @@ def test_an_interrupted_run_goes_on(lines_file, project, tmp_path, monkeypatch):
 
 
 def test_an_interrupt_before_the_watch_tells_that_the_run_goes_on(lines_file, project, tmp_path, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
+    said = run_commands.say
 
-    # Submitting describes the stack by this function too, so it is only replaced once the run is started.
-    submit_file, describe = file_submission.submit_file, stack.describe
+    def interrupt(text):
+        if re.match("Run .* of workflow ", text):
+            raise KeyboardInterrupt
+        said(text)
 
-    def submit_and_interrupt(*args, **settings):
-        submitted = submit_file(*args, **settings)
-        monkeypatch.setattr(stack, "describe", interrupt)
-        return submitted
-
-    monkeypatch.setattr(file_submission, "submit_file", submit_and_interrupt)
+    monkeypatch.setattr(run_commands, "say", interrupt)
     result = hpc("run", lines_file, "--project", project, "--lines-per-shard", "2", "-o", tmp_path / "out")
-    monkeypatch.setattr(stack, "describe", describe)
     assert result.exit_code == 130
     (run_id,) = re.findall(r"^Run (\S+) goes on without you. Watch it: .*; end it: ", result.stderr, re.MULTILINE)
     assert re.search(rf"hpc show {run_id} --watch; end it: .*hpc cancel {run_id}\n$", result.stderr)
