@@ -11,6 +11,8 @@ from typing import Any
 from tests.test_e2e.conftest import Platform, wait_until
 
 OCI = "application/vnd.oci.image.index.v1+json"
+# Batch has no instance for the split, for ever.
+STUCK = {"job_name": "*-String_Split-0", "action": "stuck_runnable"}
 
 
 @contextmanager
@@ -70,8 +72,7 @@ def subnet_without_a_way_out(platform: Platform) -> Iterator[None]:
 @contextmanager
 def no_spot_capacity(platform: Platform, file: Path) -> Iterator[str]:
     """A run whose split waits as on AWS when there is no instance to have; gives its id."""
-    platform.set_faults({"job_name": "*-String_Split-0", "action": "stuck_runnable"})
-    with run_of(platform, file, "NoCapacity") as run_id:
+    with run_of(platform, file, "NoCapacity", STUCK) as run_id:
         wait_until(lambda: any(job.get("statusReason") for job in platform.jobs(run_id)))
         yield run_id
 
@@ -79,14 +80,14 @@ def no_spot_capacity(platform: Platform, file: Path) -> Iterator[str]:
 @contextmanager
 def queue_full(platform: Platform, file: Path) -> Iterator[str]:
     """A run whose shards wait for one that hangs, in a queue with one environment of one vCPU; gives its id."""
-    platform.set_faults({"job_name": "*-String_Repeat-0", "action": "hang"})
+    hangs = {"job_name": "*-String_Repeat-0", "action": "hang"}
     batch, (spot, on_demand) = platform.client("batch"), environments(platform, "Graviton")
     queue = platform.output("JobQueueArns")["graviton"]["first_try"]
     (described,) = batch.describe_compute_environments(computeEnvironments=[spot])["computeEnvironments"]
     try:
         batch.update_job_queue(jobQueue=queue, computeEnvironmentOrder=in_order(spot))
         batch.update_compute_environment(computeEnvironment=spot, computeResources={"maxvCpus": 1})
-        with run_of(platform, file, "QueueFull") as run_id:
+        with run_of(platform, file, "QueueFull", hangs) as run_id:
             wait_until(lambda: any("Repeat-0" in each["jobName"] for each in running(platform, run_id)))
             wait_until(lambda: any(job["status"] == "RUNNABLE" for job in platform.jobs(run_id)))
             yield run_id
@@ -113,24 +114,30 @@ def address_not_confirmed(platform: Platform) -> Iterator[None]:
 @contextmanager
 def input_archived(platform: Platform, file: Path) -> Iterator[str]:
     """A run that waits while its input has moved to Glacier; gives its id."""
-    platform.set_faults({"job_name": "*-String_Split-0", "action": "stuck_runnable"})
-    with run_of(platform, file, "Archived") as run_id:
+    with run_of(platform, file, "Archived", STUCK) as run_id:
         given = platform.show(run_id)["parameters"]
         platform.client("s3").put_object(
             Bucket=given["INPUT_BUCKET"], Key=given["INPUT_KEY"], Body=file.read_bytes(), StorageClass="GLACIER"
         )
-        yield run_id
-        platform.client("s3").delete_object(Bucket=given["INPUT_BUCKET"], Key=given["INPUT_KEY"])
+        try:
+            yield run_id
+        finally:
+            platform.client("s3").delete_object(Bucket=given["INPUT_BUCKET"], Key=given["INPUT_KEY"])
 
 
 @contextmanager
-def run_of(platform: Platform, file: Path, project: str) -> Iterator[str]:
-    run_id = platform.submit(file, project, 250)
+def run_of(platform: Platform, file: Path, project: str, fault: dict[str, Any]) -> Iterator[str]:
+    """A run that this fault befalls; gives its id, and ends both."""
+    platform.set_faults(fault)
     try:
-        yield run_id
+        run_id = platform.submit(file, project, 250)
+        try:
+            yield run_id
+        finally:
+            platform.set_faults()
+            platform.hpc("cancel", run_id)
     finally:
         platform.set_faults()
-        platform.hpc("cancel", run_id)
 
 
 @contextmanager

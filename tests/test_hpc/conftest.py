@@ -20,9 +20,11 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from hpc import job_definitions
 from hpc import workflow_folders as folders
 from hpc.connecting import to_laptop
+from hpc.file_submission import check_local, submit_file
 from hpc.local import batch_http
 from hpc.local.batch import BatchConfig, BatchPorts, BatchService
 from hpc.local.platform import PlatformState
+from hpc.resume import resume
 from hpc.runs import Run, Runs, now
 from hpc.stack import describe
 from hpc.submission import new_run_id
@@ -403,3 +405,26 @@ def make_ended_run(connection, make_run, start_execution):
         return make_run(execution_arn=execution_arn, **changes)
 
     return make
+
+
+@pytest.fixture
+def states(connection):
+    return connection.client("stepfunctions")
+
+
+@pytest.fixture
+def submitted(connection, stack, string_processing, project, tmp_path):
+    """A run that goes on, of a file of three lines in two shards."""
+    file = tmp_path / "lines.txt"
+    file.write_text("one\ntwo\nthree\n")
+    values, local = check_local(string_processing, {"ProjectNo": project, "SPLIT_NUM": 2}, file, on_laptop=True)
+    run = submit_file(connection, stack, string_processing, values, local, overwrite=False, say=lambda _: None)
+    return Runs(connection, stack.run_table).get(run.run_id)
+
+
+@pytest.fixture
+def do_resume(connection, stack, string_processing):
+    def do(run, **options):
+        return resume(connection, stack, string_processing, run, rest_s=0, **options)
+
+    return do

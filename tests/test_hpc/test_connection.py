@@ -5,37 +5,13 @@ import dataclasses
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
-from hpc import connecting
-from hpc.connecting import connect, to_laptop
+from hpc.connecting import to_laptop
 from hpc.connection import error_code, reporting_unreachable
 from hpc.errors import PlatformUnreachable
 
 
 def client_error(code):
     return ClientError({"Error": {"Code": code, "Message": "why not"}}, "DescribeStacks")
-
-
-def test_without_a_platform_there_is_nothing_to_connect_to(monkeypatch):
-    monkeypatch.setattr(connecting.platform, "running", lambda: None)
-    with pytest.raises(PlatformUnreachable) as refusal:
-        connect()
-    assert str(refusal.value) == "No platform is running on this machine. Start it: hpc up"
-    assert refusal.value.exit_code == 3
-
-
-def test_the_persons_own_aws_settings_do_not_disturb_the_laptop(monkeypatch, platform_state):
-    for name, value in {
-        "AWS_PROFILE": "nobody",
-        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
-        "AWS_SESSION_TOKEN": "another account's",
-        "HTTP_PROXY": "http://127.0.0.1:1",
-        "http_proxy": "http://127.0.0.1:1",
-        "AWS_CONFIG_FILE": "/no/such/file",
-    }.items():
-        monkeypatch.setenv(name, value)
-    s3 = to_laptop(platform_state).client("s3")
-    assert isinstance(s3.list_buckets()["Buckets"], list)
-    assert s3._request_signer._credentials.token is None
 
 
 def test_a_client_is_made_once(connection):

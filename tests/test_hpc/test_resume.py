@@ -9,28 +9,10 @@ import pytest
 
 from hpc import resume as resuming
 from hpc.errors import HpcError, WrongInput
-from hpc.file_submission import check_local, submit_file
-from hpc.interrupted import continue_interrupted
 from hpc.resume import next_number, resume
-from hpc.runs import INTERRUPTED, Runs
 
 STEPS = ["String_Repeat", "String_Repeat_Merge", "String_Reverse", "String_Reverse_Merge", "String_Split"]
 WAITS = {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}
-
-
-@pytest.fixture
-def states(connection):
-    return connection.client("stepfunctions")
-
-
-@pytest.fixture
-def submitted(connection, stack, string_processing, project, tmp_path):
-    """A run that goes on, of a file of three lines in two shards."""
-    file = tmp_path / "lines.txt"
-    file.write_text("one\ntwo\nthree\n")
-    values, local = check_local(string_processing, {"ProjectNo": project, "SPLIT_NUM": 2}, file, on_laptop=True)
-    run = submit_file(connection, stack, string_processing, values, local, overwrite=False, say=lambda _: None)
-    return Runs(connection, stack.run_table).get(run.run_id)
 
 
 @pytest.fixture
@@ -39,14 +21,6 @@ def failed(states, runs, submitted):
     states.stop_execution(executionArn=submitted.execution_arn, error="Broken", cause="enough")
     runs.finish(submitted, "FAILED", ["two shards are missing"])
     return runs.get(submitted.run_id)
-
-
-@pytest.fixture
-def do_resume(connection, stack, string_processing):
-    def do(run, **options):
-        return resume(connection, stack, string_processing, run, rest_s=0, **options)
-
-    return do
 
 
 @pytest.fixture
@@ -297,86 +271,3 @@ def test_an_execution_that_cannot_be_started_is_a_failed_run(connection, stack, 
 def test_the_number_of_the_next_execution(make_run, name, number):
     run = replace(make_run(), run_id="R1", execution_arn=f"arn:aws:states:us-east-1:1:execution:machine:{name}")
     assert next_number(run) == number
-
-
-class TestInterrupted:
-    """What the laptop platform does when it is up again after its end interrupted runs."""
-
-    @pytest.fixture
-    def interrupted(self, states, submitted):
-        states.stop_execution(executionArn=submitted.execution_arn, error=INTERRUPTED, cause="the platform ended")
-        return submitted
-
-    @pytest.fixture
-    def go_on(self, connection, runs, monkeypatch):
-        """Goes on with the runs of this test only; gives those that go on and what was said."""
-
-        def do(*of):
-            said = []
-            mine = {run.run_id for run in of}
-            everything = Runs.unfinished
-            with monkeypatch.context() as patch:
-                patch.setattr(Runs, "unfinished", lambda self: [r for r in everything(self) if r.run_id in mine])
-                found = continue_interrupted(connection, said.append, rest_s=0)
-            return found, said
-
-        return do
-
-    def test_an_interrupted_run_is_still_going(self, runs, interrupted):
-        assert runs.get(interrupted.run_id) == interrupted
-
-    def test_an_interrupted_run_goes_on_and_its_jobs_end_before(
-        self, states, interrupted, go_on, running_job, wait_for
-    ):
-        job_id = running_job(interrupted.run_id, "String_Split-0")
-        (again,), said = go_on(interrupted)
-        assert again.execution_arn.endswith("-2")
-        assert (given_to(states, again)["split_done"], given_to(states, again)["redo"]) == (False, [])
-        assert wait_for(job_id)["statusReason"].startswith("the platform ended in the middle of the run")
-        assert said[-1] == (
-            f"Run {again.run_id} of project {again.project} goes on where the platform's end interrupted it"
-        )
-        assert go_on(interrupted)[0] == [], "it goes on already"
-
-    def test_a_run_that_was_never_started_goes_on(self, connection, runs, make_run, submitted, go_on):
-        arn = f"{submitted.execution_arn}-never-started"
-        given = {name: getattr(submitted, name) for name in ("project", "parameters", "input_etag", "code")}
-        run = make_run(execution_arn=arn, **given)
-        assert [found.run_id for found in go_on(run)[0]] == [run.run_id]
-
-    def test_a_run_of_the_console_takes_its_parameters_from_its_execution(
-        self, connection, states, stack, submitted, go_on
-    ):
-        arn = states.start_execution(
-            stateMachineArn=stack.state_machine("string_processing"),
-            name=f"by-hand-{submitted.project}",
-            input=json.dumps(dict(submitted.parameters)),
-        )["executionArn"]
-        states.stop_execution(executionArn=arn, error=INTERRUPTED)
-        run_id = f"by-hand-{submitted.project}"
-        row = {"pk": f"RUN#{run_id}", "sk": "META", "status": "RUNNING", "workflow": "string_processing"}
-        row |= {"project": submitted.project, "execution_arn": arn, "created_at": submitted.created_at}
-        connection.table(stack.run_table).put_item(Item=row)
-        (again,), _ = go_on(replace(submitted, run_id=run_id))
-        assert again.execution_arn == f"{arn}-2"
-        assert given_to(states, again)["SPLIT_NUM"] == 2
-
-    def test_a_run_that_cannot_go_on_fails_and_says_why(self, connection, runs, interrupted, go_on):
-        connection.client("s3").delete_object(Bucket="data-bucket", Key=interrupted.parameters["INPUT_KEY"])
-        found, said = go_on(interrupted)
-        ended = runs.get(interrupted.run_id)
-        assert (found, ended.status) == ([], "FAILED")
-        assert "which could not go on: s3://" in ended.reasons[0].replace("'", "")
-        assert said == [f"Run {ended.run_id}: {ended.reasons[0]}"]
-
-    def test_a_run_that_a_person_stopped_stays_stopped(self, states, runs, submitted, go_on):
-        states.stop_execution(executionArn=submitted.execution_arn, error="Cancelled")
-        assert go_on(submitted)[0] == []
-        assert runs.get(submitted.run_id).status == "CANCELLED"
-
-    def test_a_run_that_goes_on_is_left_alone(self, runs, submitted, go_on):
-        assert go_on(submitted) == ([], [])
-        assert runs.get(submitted.run_id) == submitted
-
-    def test_a_person_may_resume_it_too(self, interrupted, do_resume):
-        assert do_resume(interrupted).execution_arn.endswith("-2")
