@@ -42,7 +42,7 @@ def gather(function: Path, *, packages: Path, into: Path) -> None:
             elif (packages / top).is_dir():
                 found = [path for path in _files_of(module, packages) if path not in seen]
                 seen.update(found)
-                open_files += found
+                open_files += [path for path in found if path.suffix == ".py"]
                 for path in found:
                     _copy(path, packages, into)
             else:
@@ -63,11 +63,15 @@ def _imports(file: Path) -> Iterator[str]:
 
 
 def _files_of(module: str, packages: Path) -> Iterator[Path]:
-    """The file of a module, and those of the packages that it is in; `a.b` may be no module but a name in `a`."""
+    """The file of a module with the data of its name, and those of the packages that it is in.
+
+    `a.b` may be no module but a name in `a`.
+    """
     parts = module.split(".")
     for count in range(1, len(parts) + 1):
         path = packages.joinpath(*parts[:count])
-        yield from (file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file())
+        found = (path / "__init__.py", path.with_suffix(".py"), path.with_suffix(".json"))
+        yield from (file for file in found if file.is_file())
 
 
 def _copy(file: Path, packages: Path, into: Path) -> None:

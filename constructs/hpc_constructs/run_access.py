@@ -43,7 +43,7 @@ class RunAccess(Construct):
 
     def _allow_table_and_stack(self, platform: Platform) -> None:
         table = platform.table.table_arn
-        self._allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table])
+        self._allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table])
         self._allow(["dynamodb:Query"], [f"{table}/index/{RUNS_BY_TIME}"])
         self._allow(
             ["cloudformation:DescribeStacks"],
@@ -53,7 +53,10 @@ class RunAccess(Construct):
 
     def _allow_executions(self, workflows: Sequence[Workflow]) -> None:
         names = [workflow.machine.state_machine_name for workflow in workflows]
-        self._allow(["states:StartExecution"], [workflow.machine.state_machine_arn for workflow in workflows])
+        self._allow(
+            ["states:StartExecution", "states:DescribeStateMachine"],
+            [workflow.machine.state_machine_arn for workflow in workflows],
+        )
         self._allow(
             ["states:DescribeExecution", "states:StopExecution", "states:ListMapRuns"],
             [self._arn("states", "execution", f"{name}:*", _COLON) for name in names],
@@ -67,7 +70,8 @@ class RunAccess(Construct):
 
     def _allow_jobs(self, platform: Platform, workflows: Sequence[Workflow]) -> None:
         described = ("Jobs", "JobDefinitions", "JobQueues", "ComputeEnvironments")
-        actions = ["batch:ListJobs", *(f"batch:Describe{each}" for each in described), "ec2:DescribeInstanceTypes"]
+        of_ec2 = ["ec2:DescribeInstanceTypes", "ec2:DescribeSpotPriceHistory"]
+        actions = ["batch:ListJobs", *(f"batch:Describe{each}" for each in described), *of_ec2]
         self._allow(actions, ["*"])
         acknowledge(
             self.policy,

@@ -30,7 +30,10 @@ def create_run(deployment: Deployment, request: Request, owner: str) -> Answer:
     connection, stack = deployment.connection, deployment.stack
     if request.query["dry_run"]:
         checked = submission.check(connection, stack, workflow, values, overwrite=body["overwrite"])
-        return Answer(200, {"parameters": dict(checked.parameters), "estimate": None})
+        expected = submission.estimated(connection, stack, workflow, checked)
+        return Answer(
+            200, {"parameters": dict(checked.parameters), "estimate": expected.as_json() if expected else None}
+        )
     if "Idempotency-Key" not in request.headers:
         expected = request.route.headers["Idempotency-Key"]["description"]
         raise of_fields(400, [FieldError("Idempotency-Key", f"found nothing; expected {expected}")])

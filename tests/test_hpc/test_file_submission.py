@@ -108,6 +108,8 @@ def test_a_submitted_file_becomes_an_object_a_row_and_an_execution(connection, s
         "workflow": "string_processing",
         "project": project,
         "day": run.created_at[:10],
+        "input_bytes": 14,
+        "estimate": json.dumps({"cost_usd": {"low": 9.8e-05, "high": 0.3528}, "basis": "job definitions"}),
         "created_at": run.created_at,
         "execution_arn": run.execution_arn,
         "parameters": expected_parameters,
