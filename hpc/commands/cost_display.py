@@ -26,10 +26,16 @@ _NAMES = {
 }
 
 
+_SMALLEST = 0.0001
+_NONE = {"low": 0.0, "high": 0.0}
+
+
 def dollars(amount: Mapping[str, float] | None) -> str:
     """
     >>> dollars({"low": 0.01234, "high": 0.01234}), dollars({"low": 1, "high": 2.5}), dollars(None)
     ('0.0123 USD', '1.00 to 2.50 USD', 'unknown')
+    >>> dollars({"low": 0.0000001, "high": 0.00056})
+    'under 0.0001 to 0.0006 USD'
     """
     if amount is None:
         return "unknown"
@@ -52,13 +58,13 @@ def cost_overview(run_id: str, cost: Mapping[str, Any]) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     for name, words in _NAMES.items():
-        if name in cost:
+        if name in cost and cost[name] != _NONE:
             table.add_row(words, dollars(cost[name]), style="bold" if name == "cost_usd" else "")
     if cost["estimate"]:
         table.add_row("Estimate before", estimate_line(cost["estimate"]))
     if cost["estimate_error"] is not None:
         table.add_row("Off the estimate", error_words(cost["estimate_error"]))
-    state = "" if cost["is_final"] else " so far"
+    state = "" if cost["is_settled"] else " so far"
     head = Text(f"Run {run_id}{state}, at prices of {cost['prices_as_of']} in {cost['region']}")
     return Group(head, Text(), table, *(Text(f"- {printable(note)}", style="dim") for note in cost["notes"]))
 
@@ -88,4 +94,6 @@ def prices_table(prices: Prices) -> Table:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.2f}" if value >= 1 else f"{value:.3g}"
+    if value >= 1:
+        return f"{value:,.2f}"
+    return f"{value:.4f}" if value >= _SMALLEST else f"under {_SMALLEST}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import ceil, log
 from typing import Any
@@ -41,6 +41,10 @@ class Estimate:
     cost: Interval | None
     basis: str
     runs: int = 0
+
+    def with_services(self, services: Interval | None) -> Estimate:
+        """The same with what the run costs besides its jobs, as far as that is known."""
+        return replace(self, cost=self.cost + services) if self.cost and services else self
 
     def as_json(self) -> dict[str, Any]:
         earlier = {"runs": self.runs} if self.basis == EARLIER_RUNS else {}

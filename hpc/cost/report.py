@@ -15,7 +15,7 @@ from hpc.cost.estimate import Estimate, Work, by_earlier_runs, by_job_definition
 from hpc.cost.interval import Interval
 from hpc.cost.prices import Prices, read_prices
 from hpc.cost.run_cost import Part, run_cost
-from hpc.cost.services import Extent, services_of
+from hpc.cost.services import Extent, good_run, services_of
 from hpc.cost.spot_prices import SpotPrices
 from hpc.job_definitions import Definitions
 from hpc.runs import Run, Runs
@@ -40,7 +40,7 @@ class Costs:
         """What a run, which must have its parameters, costs so far; of one that is over, what it did cost.
 
         That is kept in its row from the first look on: instance types and Spot prices are known for 90 days at most.
-        `is_final` tells whether it still changes; `estimate` is what was said before, `estimate_error` by what part
+        `is_settled` tells whether that is the last word; `estimate` is what was said before, `estimate_error` by what part
         of a bound the cost is beyond it.
         """
         if run.cost and run.is_settled:
@@ -49,7 +49,7 @@ class Costs:
             found = self._counted(run)
             if run.is_settled:
                 self._runs.keep_cost(run, found)
-        return {**found, "is_final": run.is_settled, **_beside(run, found)}
+        return {**found, "is_settled": run.is_settled, **_beside(run, found)}
 
     def estimate(
         self, parameters: Mapping[str, Any], definitions: Definitions, *, input_bytes: int, shards: int | None
@@ -62,7 +62,9 @@ class Costs:
         if shards is None:
             work = Work(parameters, input_bytes, self._sampled_shards(parameters, input_bytes))
         queues = read_queues(self._connection, self._deployed, parameters.get("architecture"))
-        return by_job_definitions(self._workflow, work, definitions, queues, self._prices)
+        by_jobs = by_job_definitions(self._workflow, work, definitions, queues, self._prices)
+        services = good_run(self._workflow, self._definition(), work.shards or Interval.exactly(0), self._prices)
+        return by_jobs.with_services(services)
 
     @property
     def _prices(self) -> Prices:
@@ -93,12 +95,16 @@ class Costs:
         jobs = sum(len(each) for each in tasks.values())
         if not jobs:
             return {}
-        machine_arn = self._deployed.state_machine(self._workflow.name)
-        machine = self._connection.client("stepfunctions").describe_state_machine(stateMachineArn=machine_arn)
         groups = {step.group_state for step in self._workflow.steps if step.group_state}
         shards = Tasks(self._connection, self._deployed, self._workflow, run).shard_count()
         extent = Extent(shards or 0, any(state in groups for state, _ in tasks), jobs)
-        return services_of(self._workflow, json.loads(machine["definition"]), extent, self._prices)
+        return services_of(self._workflow, self._definition(), extent, self._prices)
+
+    def _definition(self) -> dict[str, Any]:
+        """The workflow's state machine as it is deployed."""
+        machine_arn = self._deployed.state_machine(self._workflow.name)
+        machine = self._connection.client("stepfunctions").describe_state_machine(stateMachineArn=machine_arn)
+        return dict(json.loads(machine["definition"]))
 
     def _sampled_shards(self, parameters: Mapping[str, Any], input_bytes: int) -> Interval | None:
         """By the beginning of the input; None for a workflow without one, or where it cannot be read."""

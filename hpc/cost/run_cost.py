@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from hpc.wording import plural
 
 @dataclass(frozen=True)
 class Part:
-    """Dollars of one kind, as far as they are known, and in sentences what is not in them."""
+    """Dollars of one kind as far as they are known, None when nothing is; and in sentences what is not in them."""
 
     usd: Interval | None
     unknown: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class RunCost:
     """A run's cost in US dollars.
 
     `parts` by name; `failed` is what attempts that failed took of them. `notes` say what was assumed, and what is
-    missing in the total. `total` is None when nothing of it is known.
+    missing in the total. `total` is None when nothing of it is known, or nothing ran yet.
     """
 
     prices: Prices
@@ -40,7 +40,8 @@ class RunCost:
     @property
     def total(self) -> Interval | None:
         known = [part.usd for part in self.parts.values() if part.usd]
-        return sum(known, NOTHING) if known else None
+        total = sum(known, NOTHING)
+        return total if total != NOTHING else None
 
     def as_json(self) -> dict[str, Any]:
         """For scripts; what is not known is null."""
@@ -69,9 +70,9 @@ def run_cost(
         bill.add(attempt)
     disks = [disk_cost(attempt, prices, root_volume_gib) for attempt in attempts if attempt.market]
     parts = {
-        "on_demand": Part(bill.on_demand),
-        "spot": Part(bill.spot),
-        "disks": Part(_sum(disks) if attempts and disks else None),
+        "on_demand": Part(_sum(bill.on_demand)),
+        "spot": Part(_sum(bill.spot)),
+        "disks": Part(_sum(disks)),
         **services,
     }
     notes = [*bill.notes(), *_missing_disks(disks), *(line for part in services.values() for line in part.unknown)]
@@ -84,8 +85,8 @@ class _Bill:
     def __init__(self, prices: Prices, spot_cost: Callable[[Attempt], Interval | None]) -> None:
         self._prices = prices
         self._spot_cost = spot_cost
-        self.on_demand: Interval | None = None
-        self.spot: Interval | None = None
+        self.on_demand: list[Interval | None] = []
+        self.spot: list[Interval | None] = []
         self.failed = NOTHING
         self._without_instance = self._without_spot_price = 0
         self._without_price: list[Attempt] = []
@@ -98,15 +99,11 @@ class _Bill:
                 self._without_spot_price += 1
                 known = Interval(cost.low * SPOT_SHARES.low, cost.high * SPOT_SHARES.high)
             cost = known
+        (self.spot if attempt.market == SPOT else self.on_demand).append(cost)
         if cost is None:
             self._without_price.append(attempt)
             return
-        if attempt.market is None:
-            self._without_instance += 1
-        if attempt.market == SPOT:
-            self.spot = (self.spot or NOTHING) + cost
-        else:
-            self.on_demand = (self.on_demand or NOTHING) + cost
+        self._without_instance += attempt.market is None
         if attempt.failed:
             self.failed += cost
 
@@ -131,9 +128,10 @@ class _Bill:
         return found
 
 
-def _sum(intervals: Iterable[Interval | None]) -> Interval | None:
-    known = [each for each in intervals if each]
-    return sum(known, NOTHING) if known else None
+def _sum(costs: Sequence[Interval | None]) -> Interval | None:
+    """Of those that are known; None when none of them is, nothing when there are none."""
+    known = [each for each in costs if each is not None]
+    return sum(known, NOTHING) if known or not costs else None
 
 
 def _missing_disks(disks: Sequence[Interval | None]) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpc.cost.execution_model import Fan, UndecidedChoice, Usage, run_usage
-from hpc.cost.interval import Interval
+from hpc.cost.interval import NOTHING, Interval
 from hpc.cost.prices import Prices
 from hpc.cost.run_cost import Part
 from hpc.workflows import Workflow
@@ -31,11 +31,14 @@ _MIB_PER_GIB = 1024
 
 @dataclass(frozen=True)
 class Extent:
-    """How large a run is: its shards (0 in a workflow without), whether in groups, and the jobs that there were."""
+    """How large a run is: its shards (0 in a workflow without), whether in groups, and the jobs that there were.
+
+    `jobs` is None for as many as a good run has.
+    """
 
     shards: int
     in_groups: bool
-    jobs: int
+    jobs: int | None
 
 
 def services_of(workflow: Workflow, definition: Mapping[str, Any], extent: Extent, prices: Prices) -> dict[str, Part]:
@@ -46,7 +49,7 @@ def services_of(workflow: Workflow, definition: Mapping[str, Any], extent: Exten
     except (UndecidedChoice, KeyError) as error:
         return {"services": Part(None, (f"Step Functions, Lambda and S3 requests not in the cost: {error}",))}
     jobs = usage.calls["batch:submitJob"]
-    share = extent.jobs / jobs if jobs else 1.0
+    share = extent.jobs / jobs if jobs and extent.jobs is not None else 1.0
     counted = {
         "step_functions": {"transition": Interval.exactly(usage.transitions)},
         "functions": _functions(workflow, usage, extent),
@@ -54,6 +57,19 @@ def services_of(workflow: Workflow, definition: Mapping[str, Any], extent: Exten
         "table": _rows_and_messages(usage),
     }
     return {name: _part(name, amounts, prices, share) for name, amounts in counted.items()}
+
+
+def good_run(workflow: Workflow, definition: Mapping[str, Any], shards: Interval, prices: Prices) -> Interval | None:
+    """The services of a run that goes well: from few shards in groups to many without; None where not all is known."""
+    few, many = (
+        services_of(workflow, definition, Extent(round(number), in_groups, None), prices)
+        for number, in_groups in ((shards.low, True), (shards.high, False))
+    )
+    parts = [part.usd for part in (*few.values(), *many.values())]
+    if any(usd is None for usd in parts):
+        return None
+    least, most = (sum((part.usd for part in each.values() if part.usd), NOTHING) for each in (few, many))
+    return Interval(least.low, most.high)
 
 
 def _part(name: str, amounts: Mapping[str, Interval], prices: Prices, share: float) -> Part:

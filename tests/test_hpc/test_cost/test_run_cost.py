@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hpc.cost.attempts import Attempt, Size
-from hpc.cost.interval import Interval
+from hpc.cost.interval import NOTHING, Interval
 from hpc.cost.prices import Prices
 from hpc.cost.run_cost import Part, run_cost
 
@@ -35,7 +35,7 @@ def test_spot_on_demand_disks_and_waste_are_apart():
 def test_a_spot_price_that_is_not_known_is_between_a_tenth_of_on_demand_and_all_of_it():
     found = cost(attempt("spot"))
     assert found.parts["spot"].usd == Interval(pytest.approx(0.005), 0.05)
-    assert found.parts["on_demand"].usd is None
+    assert found.parts["on_demand"].usd == NOTHING
     assert any("1 attempt on Spot: the price is not known" in note for note in found.notes)
 
 
@@ -55,7 +55,7 @@ def test_an_unknown_price_is_not_nothing():
 def test_a_laptop_is_told_what_the_same_would_cost_on_demand():
     found = cost(attempt(None, types=("r6g",)))
     assert found.parts["on_demand"].usd == Interval.exactly(0.05)
-    assert found.parts["disks"].usd is None
+    assert found.parts["disks"].usd == NOTHING
     assert len(found.notes) == 1
     assert "ran on no instance of EC2" in found.notes[0]
 
