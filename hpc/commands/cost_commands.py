@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
@@ -14,7 +13,7 @@ from hpc.commands.look_commands import print_json
 from hpc.commands.opening import open_run
 from hpc.commands.options import json_option, run_argument
 from hpc.connecting import connect
-from hpc.cost.prices import TABLE, read_prices
+from hpc.cost.prices import read_prices, read_table, write_table
 from hpc.cost.refresh import refreshed
 from hpc.cost.report import Costs, region_of
 from hpc.errors import WrongInput
@@ -54,14 +53,13 @@ def prices(stack_name: str | None, region: str | None, families: tuple[str, ...]
         stack.describe(connection)
         region = region_of(connection)
     if refresh:
-        table = json.loads(TABLE.read_text("utf-8"))
+        table = read_table()
         known = {family for each in table["regions"].values() for family in each.get("vcpu_hour", {})}
-        made = refreshed(table, region, sorted(known | {*families}))
-        TABLE.write_text(json.dumps(made, indent=1) + "\n", "utf-8")
-        say(f"Prices of {region} are those of today; see them: git diff {TABLE.name}")
+        write_table(refreshed(table, region, sorted(known | {*families})))
+        say(f"The prices of {region} are those of today; what changed: git diff hpc/cost/prices.json")
     found = read_prices(region)
     if not found.vcpu_hour:
-        others = ", ".join(sorted(name for name in json.loads(TABLE.read_text("utf-8"))["regions"]))
+        others = ", ".join(sorted(read_table()["regions"]))
         raise WrongInput(
             f"--region: found {region!r}, of which no price is known; expected one of {others}; "
             f"or ask AWS: {display.program()} prices --region {region} --refresh"

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpc.errors import WrongInput
+from hpc.wording import quoted_path
+
 TABLE = Path(__file__).with_name("prices.json")
 # A month of EBS prices. Source: https://aws.amazon.com/ebs/pricing/ (30 days)
 HOURS_A_MONTH = 720
@@ -33,13 +36,27 @@ class Prices:
     services: Mapping[str, float] = field(default_factory=dict)
 
 
+def read_table() -> dict[str, Any]:
+    """The table of all Regions."""
+    return dict(json.loads(TABLE.read_text("utf-8")))
+
+
+def write_table(table: Mapping[str, Any]) -> None:
+    """Replaces the table, at once and as a whole; raises WrongInput where its folder cannot be written."""
+    part = TABLE.with_suffix(".part")
+    try:
+        part.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
+        part.replace(TABLE)
+    except OSError as error:
+        raise WrongInput(
+            f"{quoted_path(TABLE)}: {error.strerror}; expected a file that can be replaced; refresh in a checkout of "
+            "your own"
+        ) from error
+
+
 def read_prices(region: str) -> Prices:
     """What the table has of a Region."""
-    return prices_of(json.loads(TABLE.read_text("utf-8")), region)
-
-
-def prices_of(table: Mapping[str, Any], region: str) -> Prices:
-    """The prices of a Region in a table of all."""
+    table = read_table()
     found = table["regions"].get(region, {})
     return Prices(
         region=region,
