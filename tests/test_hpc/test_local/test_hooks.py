@@ -404,12 +404,13 @@ import json, threading, time
 from ministack.core import iam_actions
 from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
+from hpc.local.batch.faults import EventFault
 from hpc.local.hooks import events
 
 class Faults:
-    lost = set()
+    lost, late, doubled = set(), set(), set()
     def for_event(self, label, status, attempt):
-        return type("Fault", (), {"copies": 0 if status in self.lost else 1})
+        return EventFault(0.3 if status in self.late else 0, 0 if status in self.lost else 1 + (status in self.doubled))
 
 events.install(Faults())
 set_request_account_id("000000000000")
@@ -487,16 +488,21 @@ show([action("SendMessageBatch"), action("DeleteMessage")])
     assert run(tmp_path, EVENTS + code) == [["sqs:SendMessage", "sqs:DeleteMessage"]]
 
 
-def test_an_event_of_an_execution_may_be_lost(tmp_path):
+def test_an_event_of_an_execution_may_be_lost_doubled_and_late(tmp_path):
     code = """
 rule({"source": ["aws.states"]})
-Faults.lost = {"RUNNING"}
-for status in ("RUNNING", "SUCCEEDED"):
-    given = {"executionArn": "arn:e", "stateMachineArn": "arn:m", "name": "n", "status": status, "input": "{}"}
-    stepfunctions._emit_execution_status_event(given)
+Faults.lost, Faults.doubled, Faults.late = {"TIMED_OUT"}, {"SUCCEEDED"}, {"RUNNING"}
+execution = {"executionArn": "arn:e", "stateMachineArn": "arn:m", "name": "n", "input": "{}"}
+for status in ("RUNNING", "TIMED_OUT", "SUCCEEDED"):
+    execution["status"] = status
+    stepfunctions._emit_execution_status_event(execution)
 show(receive(10))
+deadline = time.monotonic() + 10
+while not (late := receive(10)) and time.monotonic() < deadline:
+    time.sleep(0.02)
+show(late)
 """
-    assert run(tmp_path, EVENTS + code) == [["SUCCEEDED"]]
+    assert run(tmp_path, EVENTS + code) == [["SUCCEEDED", "SUCCEEDED"], ["RUNNING"]]
 
 
 SESSIONS = """
