@@ -190,6 +190,36 @@ def test_a_request_to_save_that_comes_while_the_journal_is_written_waits_for_its
     assert run(tmp_path, SAVING, timeout_s=10) == [1]
 
 
+CHANGING = """
+import json
+from pathlib import Path
+from ministack.core import persistence
+from hpc.local.hooks import state
+from hpc.local.journal import Journal
+
+persistence.STATE_DIR = "saved"
+journal = Journal(Path("journal.sqlite"))
+journal.keep_item("table", "pk", "sk", {})
+state._CHANGED_WAITS_S = (0, 0, 0)
+for changes in CHANGES:
+    tries = []
+    def get_state():
+        tries.append(1)
+        if len(tries) <= changes:
+            raise RuntimeError("dictionary changed size during iteration")
+        return {"changes": changes}
+    state._saving(journal)({"first": lambda: {}, "service": get_state})
+    saved = Path("saved/service.json")
+    payload = json.loads(saved.read_text())["payload"] if saved.exists() else None
+    print(json.dumps([payload, len(list(journal.items()))]))
+"""
+
+
+def test_a_state_that_changes_while_it_is_saved_is_saved_again_and_else_stays_in_the_journal(tmp_path):
+    never, after_three = run(tmp_path, CHANGING.replace("CHANGES", "(4, 3)"))
+    assert (never, after_three) == ([None, 1], [{"changes": 3}, 0])
+
+
 FAULTS = """
 import json
 from pathlib import Path
