@@ -168,6 +168,18 @@ def test_a_group_has_one_row_with_counts_and_one_for_each_failed_child(platform,
     ]
 
 
+def test_why_a_job_waits_is_in_its_row_although_no_event_tells_it(platform, few_lines):
+    def reason() -> str:
+        return str(task_rows(platform, run_id).get(("String_Split", 0), {}).get("reason", ""))
+
+    platform.set_faults({"job_name": "*-String_Split-0", "action": "stuck_runnable"})
+    run_id = platform.submit(few_lines, "Waits", 300)
+    wait_until(lambda: reason().startswith("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"), timeout_s=ONE_PERIOD_S)
+    platform.set_faults()
+    assert platform.wait(run_id)["status"] == "SUCCEEDED"
+    wait_until(lambda: reason() == "", timeout_s=ONE_PERIOD_S)
+
+
 def test_what_is_left_of_a_stopped_execution_ends_and_its_run_says_so(platform, few_lines):
     # Given a run in the middle, whose execution somebody stops past the platform, and no event of it
     platform.set_faults({"job_name": "*", "action": "lost_event"}, {"job_name": "*-String_Repeat-5", "action": "hang"})
