@@ -148,7 +148,8 @@ class _Guard:
 
 def _is_upload(scope: Scope) -> bool:
     """Whether an object comes with this request; every other one may help to free space, such as a look or a delete."""
-    return writes_object(scope["method"], scope["path"], scope["query_string"].decode()) or bool(_bucket_of_form(scope))
+    query = scope["query_string"].decode("latin-1")
+    return writes_object(scope["method"], scope["path"], query) or _bucket_of_form(scope) is not None
 
 
 def _bucket_of_form(scope: Scope) -> str | None:
