@@ -138,7 +138,7 @@ def _upload(draft: Draft, file: FileStorage | None) -> None:
         "project": draft.values.get(PROJECT, ""),
         "file_name": file.filename,
     }
-    target = current.post("uploads", body=what)
+    target = current.post("uploads", body=what, idempotency_key=draft.upload_key(file.filename, sha256))
     if size > int(target["max_bytes"]):
         draft.errors[FILE] = _(
             "%(name)s has %(size)s bytes; %(most)s are possible here. Put it into S3 and give its bucket and key.",
@@ -152,4 +152,4 @@ def _upload(draft: Draft, file: FileStorage | None) -> None:
     except uploads.RefusedUpload as refused:
         draft.errors[FILE] = str(refused)
         return
-    draft.take_upload(target, file.filename, sha256)
+    draft.take_upload(target, file.filename)

@@ -8,6 +8,7 @@ whether the real API keeps to the contract: `tests/test_e2e` does.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import threading
@@ -148,7 +149,7 @@ class ApiDouble:
         self.runs: dict[str, Run] = {}
         self.objects: dict[str, bytes] = {}
         self.policies: dict[str, tuple[str, str]] = {}
-        self.started: dict[str, str] = {}
+        self.started: dict[str, tuple[str, str]] = {}
         self.calls: list[tuple[str, str, dict[str, str]]] = []
         self.answers_nothing = False
         self.is_busy = False
@@ -244,7 +245,9 @@ class ApiDouble:
         self.check({"ProjectNo": given["project"]}, only={"ProjectNo"}, names={"ProjectNo": "project"})
         if not re.fullmatch(r"[^/\x00-\x1f\x7f]{1,200}", given["file_name"]) or given["file_name"] in {".", ".."}:
             raise Refused(422, "Parameters are not allowed", errors={"file_name": "expected a file's name"})
-        key = f"uploads/{given['project']}/{secrets.token_hex(6)}/{given['file_name']}"
+        sent = request.headers.get("Idempotency-Key")
+        folder = token_of(f"{self.caller()}#{sent}")[:12] if sent else secrets.token_hex(6)
+        key = f"uploads/{given['project']}/{folder}/{given['file_name']}"
         policy, signature = secrets.token_urlsafe(40), secrets.token_hex(32)
         self.policies[policy] = (key, signature)
         fields = {"key": key, "policy": policy, "x-amz-signature": signature}
@@ -280,14 +283,18 @@ class ApiDouble:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", key):
             raise Refused(400, "Idempotency-Key is missing")
         with self.lock:
-            if key in self.started:
-                return jsonify(self.runs[self.started[key]].as_json()), 200
+            digest = token_of(json.dumps(given, sort_keys=True))
+            run_id, of_digest = self.started.get(f"{self.caller()}#{key}", ("", digest))
+            if digest != of_digest:
+                raise Refused(422, "Another body", errors={"Idempotency-Key": f"started run {run_id}"})
+            if run_id:
+                return jsonify(self.runs[run_id].as_json()), 200
             project = parameters["ProjectNo"]
             if any(run.status not in FINAL and run.parameters["ProjectNo"] == project for run in self.runs.values()):
                 raise Refused(409, "The project is busy", f"another run of project {project} goes on")
             run = self.add_run(project, parameters=parameters, takes_s=self.takes_s, shards=shards)
             run.parameters = parameters
-            self.started[key] = run.run_id
+            self.started[f"{self.caller()}#{key}"] = (run.run_id, digest)
         return jsonify(run.as_json()), 201
 
     def list_runs(self) -> Any:
@@ -392,8 +399,11 @@ class ApiDouble:
             raise Refused(404, "No such run", f"found no run {run_id}")
         return self.runs[run_id]
 
+    def caller(self) -> str:
+        return request.headers.get("X-Hpc-Owner", "shared")
+
     def may_change(self, run: Run) -> None:
-        if run.owner != request.headers.get("X-Hpc-Owner", "shared"):
+        if run.owner != self.caller():
             raise Refused(403, "Not yours", f"run {run.run_id} belongs to {run.owner}")
 
     def check(

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.test_docker_image.web.api_double import MOST_BYTES
-from tests.test_docker_image.web.conftest import CHINESE, parsed, words
+from tests.test_docker_image.web.conftest import CHINESE, Page, parsed, words
 
 LINES = b"first\nsecond\n" * 150
 
@@ -51,25 +51,47 @@ def test_check_shows_the_estimate_keeps_the_file_and_starts_nothing(page):
     assert [run.shards for run in page.double.runs.values()] == [3]
 
 
-def test_a_double_click_is_one_run(page):
-    form = page.of_object()
+def clicked(page, make_form):
+    """Where sixteen clicks at once on one open form lead to."""
     cookie = page.client.get_cookie("page").value
 
     def click(_number):
         client = page.client.application.test_client()
         client.set_cookie("page", cookie)
-        return client.post("/workflows/string_processing", data=form).location
+        return Page(client, page.double).send(make_form()).location
 
     with ThreadPoolExecutor(8) as threads:
-        places = set(threads.map(click, range(16)))
-    assert len(page.double.runs) == len(places) == 1
+        return set(threads.map(click, range(16)))
 
 
-def test_a_double_click_with_a_file_is_one_run(page):
+def test_a_double_click_is_one_run(page):
+    form = page.of_object()
+    places = clicked(page, lambda: form)
+    assert places == {f"/runs/{run_id}" for run_id in page.double.runs}
+    assert len(places) == 1
+
+
+def test_a_double_click_with_a_file_that_was_not_checked_is_one_upload_and_one_run(page):
     form = page.form()
-    first, second = page.send(with_file(form)), page.send(with_file(form))
-    assert first.location == second.location
-    assert len(page.double.runs) == 1
+    places = clicked(page, lambda: with_file(form))
+    assert places == {f"/runs/{run_id}" for run_id in page.double.runs}
+    assert (len(places), len(page.double.objects)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"body": LINES + b"more\n"}, {"name": "other.txt"}], ids=["other content", "other name"]
+)
+def test_another_file_in_the_same_form_is_another_upload(page, change):
+    form = page.form(action="check")
+    page.send(with_file(form))
+    page.send(with_file(form, **change))
+    assert len(page.double.objects) == 2
+
+
+def test_the_same_file_in_another_form_is_another_upload(page):
+    page.send(with_file(page.form(action="check")))
+    page.send(with_file(page.form(action="check")))
+    assert len(page.double.objects) == 2
 
 
 def test_going_back_and_changing_a_value_is_another_run(page):
