@@ -93,6 +93,7 @@ class Site:
 
     url: str
     double: ApiDouble
+    log: Path
 
 
 def environment(double: ApiDouble, port: int, **more: str) -> dict[str, str]:
@@ -134,7 +135,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, process, log)
-            yield Site(url, double)
+            yield Site(url, double, log)
         finally:
             process.terminate()
             process.wait(30)
