@@ -19,6 +19,9 @@ _TIMEOUT = urllib3.Timeout(connect=3.0, read=30.0)
 # A call that may have arrived is not repeated here; a connection that could not be made changes nothing.
 _RETRIES = urllib3.Retry(connect=2, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
 
+# A path with one of these is another path than it seems, and `quote` leaves them as they are.
+_NO_NAMES = frozenset({"", ".", ".."})
+
 Query = Mapping[str, str | int | None]
 
 
@@ -82,6 +85,8 @@ class Api:
         idempotency_key: str = "",
         owner: str = "",
     ) -> Any:
+        if any(part in _NO_NAMES for part in path):
+            raise Problem(404, "Not Found", "")
         url = "/".join([self._endpoint, *(quote(part, safe="") for part in path)])
         given = {name: str(value) for name, value in query.items() if value not in (None, "")}
         if given:

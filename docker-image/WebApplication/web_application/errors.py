@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask, current_app, render_template, request
@@ -53,9 +54,10 @@ def _on_http(error: HTTPException) -> Any:
 
 
 def _on_forged_or_old_form(_error: CSRFError) -> Any:
-    again = submit.shown_again_after_a_long_time()
-    if again is not None:
-        return again
+    with suppress(Problem, ApiUnreachable):  # without the API there is no form to show
+        again = submit.shown_again_after_a_long_time()
+        if again is not None:
+            return again
     return page(
         400,
         _("This form is too old"),

@@ -95,7 +95,7 @@ def list_runs(arguments: Mapping[str, str]) -> RunList:
 
 def view(run_id: str, arguments: Mapping[str, str]) -> RunView:
     """Everything on the page of a run; raises Problem when there is none of that id."""
-    run: dict[str, Any] = current.get("runs", run_id)
+    run = current.run(run_id)
     found = graph.steps(current.workflow(run["workflow"]), run.get("steps") or [])
     tasks = current.get(
         "runs",

@@ -12,15 +12,16 @@ from web_application.texts import gettext as _
 
 blueprint = Blueprint("runs", __name__, url_prefix="/runs")
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
-_TASK = re.compile(r"[A-Za-z0-9_.-]{1,160}-[0-9]{1,9}")
+_TASK = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}-[0-9]{1,7}")
 
 
 @blueprint.url_value_preprocessor
 def refuse_what_is_no_id(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     """What cannot be a run or a task is not asked for."""
     given = values or {}
-    if not _RUN_ID.fullmatch(given.get("run_id", "x")) or not _TASK.fullmatch(given.get("task", "x-0")):
+    if "run_id" in given:
+        current.refuse_what_is_no_run_id(given["run_id"])
+    if "task" in given and not _TASK.fullmatch(given["task"]):
         abort(404)
 
 
@@ -43,7 +44,7 @@ def show(run_id: str) -> Any:
 @blueprint.get("/<run_id>/tasks/<task>/log")
 def log(run_id: str, task: str) -> Any:
     """The end of what a task printed."""
-    run = current.get("runs", run_id)
+    run = current.run(run_id)
     found = current.get("runs", run_id, "tasks", task, "log")
     return render_template("log.html", run=run, task=task, log=found)
 

@@ -10,6 +10,7 @@ from werkzeug.datastructures import FileStorage
 from web_application import current, graph, uploads
 from web_application.api import Problem
 from web_application.draft import FILE, PROJECT, Draft
+from web_application.security import came_from_here
 from web_application.texts import gettext as _
 from web_application.texts import of_workflow
 
@@ -37,8 +38,7 @@ def form(name: str) -> Any:
     workflow = _workflow(name)
     again = request.args.get("again", "")
     if again:
-        run = current.get("runs", again)
-        return _page(Draft.of_run(workflow, run), again=again)
+        return _page(Draft.of_run(workflow, current.run(again)), again=again)
     return _page(Draft(workflow))
 
 
@@ -79,10 +79,16 @@ def estimate(name: str) -> Any:
 
 
 def shown_again_after_a_long_time() -> Any:
-    """The form with what was typed, for a request whose token was too old; None for any other request."""
-    if request.endpoint != "submit.start":
+    """The form with what was typed, for a request whose token was too old; None for any other request.
+
+    Another site's form is not shown: what that site filled in would be one button away from being started.
+    """
+    if request.endpoint != "submit.start" or not came_from_here():
         return None
-    draft = Draft.of_form(_workflow((request.view_args or {})["name"]), request.form)
+    workflow = current.workflow((request.view_args or {})["name"])
+    if workflow is None:
+        return None
+    draft = Draft.of_form(workflow, request.form)
     draft.errors[""] = _("This form was open for too long, so nothing was started. Press the button once more.")
     return _page(draft), 400
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_docker_image.web import conftest  # noqa: F401 -- puts the page on the path
+from tests.test_docker_image.web.api_double import CREDENTIALS
 
 SETTINGS = {"API_ENDPOINT": "https://api.example.org/v1/", "AWS_REGION": "eu-central-1", "SESSION_KEY": "k" * 32}
 
@@ -80,6 +81,16 @@ def test_an_estimate_of_any_shape_is_written_and_what_is_unknown_is_never_nothin
     from web_application.estimates import amount
 
     assert str(amount(value, name)) == text
+
+
+@pytest.mark.parametrize("part", ["", ".", ".."])
+def test_no_call_leaves_the_path_that_it_names(part):
+    from web_application.api import Api, Problem
+
+    api = Api("http://127.0.0.1:9/prod", "eu-central-1", CREDENTIALS)
+    with pytest.raises(Problem) as refused:
+        api.get("runs", part)
+    assert refused.value.status == 404
 
 
 @pytest.fixture

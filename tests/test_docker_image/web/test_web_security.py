@@ -80,10 +80,15 @@ def test_another_persons_token_is_no_use(page):
     assert not page.double.runs
 
 
-def test_a_form_that_was_open_for_too_long_keeps_what_was_typed_and_works_again(page):
+@pytest.mark.parametrize(
+    "said_by_the_browser",
+    [{"Origin": "http://localhost"}, {"Referer": "http://localhost/workflows/string_processing"}],
+    ids=["origin", "referer"],
+)
+def test_a_form_that_was_open_for_too_long_keeps_what_was_typed_and_works_again(page, said_by_the_browser):
     form = page.of_object(ProjectNo="Kept", SPLIT_NUM="123")
     page.client.delete_cookie("page")
-    answer = page.send(form)
+    answer = page.send(form, headers=said_by_the_browser)
     document = parsed(answer)
     assert answer.status_code == 400
     assert "open for too long" in words(document.select_one(".problems"))
@@ -91,6 +96,40 @@ def test_a_form_that_was_open_for_too_long_keeps_what_was_typed_and_works_again(
     assert document.find(id="SPLIT_NUM")["value"] == "123"
     fresh = document.find("input", attrs={"name": "csrf_token"})["value"]
     assert page.send(form | {"csrf_token": fresh}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "said_by_the_browser",
+    [
+        {},
+        {"Origin": "https://evil.example.org"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost.evil.example.org"},
+        {"Origin": "http://localhost:8081"},
+        {"Origin": "https://evil.example.org", "Referer": "http://localhost/workflows/string_processing"},
+        {"Referer": "https://evil.example.org/http://localhost/"},
+    ],
+)
+def test_a_form_of_another_site_is_not_shown_with_what_that_site_filled_in(page, said_by_the_browser):
+    form = page.of_object(ProjectNo="Theirs")
+    page.client.delete_cookie("page")
+    page.double.calls.clear()
+    answer = page.send(form, headers=said_by_the_browser)
+    document = parsed(answer)
+    assert (answer.status_code, words(document.h1)) == (400, "This form is too old")
+    assert "Theirs" not in answer.text
+    assert not document.select("input[name=csrf_token]")
+    assert not page.double.calls
+
+
+def test_an_old_form_of_a_workflow_that_is_gone_and_one_without_the_api_are_pages_too(page):
+    ours = {"Origin": "http://localhost"}
+    gone = page.client.post("/workflows/nothing", data={}, headers=ours)
+    assert (gone.status_code, words(parsed(gone).h1)) == (400, "This form is too old")
+    page.client.application.extensions.pop("workflows")
+    page.double.answers_nothing = True
+    alone = page.client.post("/workflows/string_processing", data={}, headers=ours)
+    assert (alone.status_code, words(parsed(alone).h1)) == (400, "This form is too old")
 
 
 def test_a_tampered_session_is_no_session(page):
@@ -138,6 +177,10 @@ def test_no_redirect_leads_elsewhere(page, path):
         "/runs/a/tasks/String_Repeat/log",
         "/workflows/nothing",
         "/workflows/..%2Fruns",
+        "/workflows/string_processing?again=..",
+        "/workflows/string_processing?again=.",
+        "/workflows/string_processing?again=a%2Ftasks",
+        "/workflows/string_processing?again=" + "x" * 81,
     ],
 )
 def test_what_is_no_id_is_not_asked_for(page, path):
