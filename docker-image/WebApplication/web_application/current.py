@@ -10,15 +10,9 @@ from typing import Any, cast
 from flask import abort, current_app, g
 
 from web_application.api import Api, Query
-from web_application.config import Config
 
 _WORKFLOWS_FOR_S = 30.0
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
-
-
-def config() -> Config:
-    """The application's settings."""
-    return cast(Config, current_app.extensions["page_config"])
 
 
 def api() -> Api:

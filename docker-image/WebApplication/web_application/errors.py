@@ -50,7 +50,8 @@ def _on_http(error: HTTPException) -> Any:
         421: _("Use the address that whoever runs the platform gave you."),
     }
     go_on = _("Check the address, or begin at the list of runs.")
-    return page(status, titles.get(status, _("The request could not be read")), advice.get(status, go_on))
+    headers = [header for header in error.get_headers() if header[0] != "Content-Type"]  # as `Allow`, of a 405
+    return *page(status, titles.get(status, _("The request could not be read")), advice.get(status, go_on)), headers
 
 
 def _on_forged_or_old_form(_error: CSRFError) -> Any:

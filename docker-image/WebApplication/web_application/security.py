@@ -68,7 +68,6 @@ def protect(app: Flask, config: Config) -> None:
 
     @app.before_request
     def know_the_person() -> None:
-        g.signs_in = sign_in is not None
         if sign_in is not None and request.endpoint not in {"health.healthz", "static"}:
             g.owner = sign_in.owner(request.headers)
 

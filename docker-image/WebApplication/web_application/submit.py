@@ -105,9 +105,7 @@ def _workflow(name: str) -> dict[str, Any]:
 
 
 def _page(draft: Draft, *, estimate: Any = None, again: str = "") -> str:
-    return render_template(
-        "submit.html", draft=draft, checked=estimate, again=again, upload_max_bytes=current.config().upload_max_bytes
-    )
+    return render_template("submit.html", draft=draft, checked=estimate, again=again)
 
 
 def _body(draft: Draft) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -158,13 +157,25 @@ def test_other_host_names_are_refused_but_for_the_health_check(double):
     assert client.get("/runs", base_url="http://page.example.org:8080").status_code == 200
     foreign = client.get("/runs", base_url="http://rebound.example.net")
     assert (foreign.status_code, words(parsed(foreign).h1)) == (421, "This page is not served under that name")
+    assert "There is no sign-in" in words(parsed(foreign).footer)
     assert client.get("/healthz", base_url="http://10.0.0.7:8080").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["//evil.example.org/%2e%2e", "/\\evil.example.org", "//evil.example.org/runs"])
-def test_no_redirect_leads_elsewhere(page, path):
-    location = page.client.get(path, query_string={"language": "en"}).headers.get("Location", "/")
-    assert re.match(r"/(?![/\\])", location)
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("//evil.example.org", "/evil.example.org"),
+        ("//evil.example.org/runs", "/evil.example.org/runs"),
+        ("///evil.example.org/..", "/evil.example.org/.."),
+        ("/\\evil.example.org", "/evil.example.org"),
+        ("\\\\evil.example.org", "/evil.example.org"),
+        ("/\t/evil.example.org", "/%09/evil.example.org"),
+    ],
+)
+def test_no_redirect_leads_to_another_host(page, path, location):
+    # The path as a server hands it over: the test client would take `//host` apart itself.
+    answer = page.client.get("/", query_string={"language": "en"}, environ_overrides={"PATH_INFO": path})
+    assert (answer.status_code, answer.location) == (303, location)
 
 
 @pytest.mark.parametrize(
@@ -263,5 +274,7 @@ def test_a_defect_is_a_page_without_details(page, monkeypatch):
 
 
 def test_each_method_is_only_where_it_belongs(page):
-    assert page.client.get("/runs/abc/cancel").status_code == 405
-    assert page.client.delete("/runs/abc").status_code in {400, 405}
+    for answer in (page.client.get("/runs/abc/cancel"), page.client.delete("/runs/abc")):
+        assert (answer.status_code, words(parsed(answer).h1)) == (405, "This page cannot be used that way")
+    assert set(page.client.get("/runs/abc/cancel").allow) == {"POST", "OPTIONS"}
+    assert set(page.client.delete("/runs/abc").allow) == {"GET", "HEAD", "OPTIONS"}

@@ -193,9 +193,18 @@ def test_a_wrong_file_is_refused_beside_it(page, body, name, said):
     assert not page.double.runs
 
 
-def test_a_file_name_with_a_path_never_leaves_its_project(page):
-    page.send(with_file(page.form(), name="../../../result/Other/x.txt"))
-    assert all(re.fullmatch(r"uploads/Soil1/[0-9a-f]+/[^/]+", key) for key in page.double.objects)
+@pytest.mark.parametrize("name", ["../../../result/Other/x.txt", "..", "a\\b.txt"])
+def test_a_file_name_with_a_path_is_refused_and_nothing_is_uploaded(page, name):
+    answer = page.send(with_file(page.form(), name=name))
+    assert answer.status_code == 422
+    assert "expected a file's name" in words(parsed(answer).find(id="file-error"))
+    assert not page.double.objects
+
+
+def test_a_file_lies_in_a_folder_of_its_own_in_its_project(page):
+    page.send(with_file(page.form(), name="my lines (1).txt"))
+    [key] = page.double.objects
+    assert re.fullmatch(r"uploads/Soil1/[0-9a-f]{12}/my lines \(1\)\.txt", key)
 
 
 def test_a_busy_project_is_said_above_the_form(page):
