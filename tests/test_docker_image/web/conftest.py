@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
-from tests.test_docker_image.web.api_double import CREDENTIALS, REGION, ApiDouble
+from tests.test_docker_image.web.api_double import ApiDouble
+from tests.test_docker_image.web.signature import CREDENTIALS, REGION
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB_APPLICATION = ROOT / "docker-image" / "WebApplication"

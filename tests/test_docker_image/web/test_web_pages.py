@@ -99,6 +99,15 @@ def test_what_failed_says_why_and_what_the_log_said(page, failed):
     assert "reads uploads/<i>lines.txt</i>" in words(log.select_one(".log"))
 
 
+def test_results_that_cannot_be_fetched_here_say_why(page):
+    run = page.double.add_run("Soil1", owner="lin.wei")
+    document = parsed(page.client.get(f"/runs/{run.run_id}"))
+    assert not document.select("section.results")
+    said = words(document.select_one(".notice"))
+    assert said.startswith("The results cannot be fetched here: ")
+    assert "found it owned by lin.wei; expected shared" in said
+
+
 def test_only_an_unfinished_run_looks_again(page, failed):
     running = page.double.add_run("Soil2", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=5))
     live = parsed(page.client.get(f"/runs/{running.run_id}")).find(id="live")

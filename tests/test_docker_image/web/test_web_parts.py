@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_docker_image.web import conftest  # noqa: F401 -- puts the page on the path
-from tests.test_docker_image.web.api_double import CREDENTIALS
+from tests.test_docker_image.web.signature import CREDENTIALS
 
 SETTINGS = {"API_ENDPOINT": "https://api.example.org/v1/", "AWS_REGION": "eu-central-1", "SESSION_KEY": "k" * 32}
 

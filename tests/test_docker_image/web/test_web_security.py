@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.test_docker_image.web.api_double import CREDENTIALS, REGION
 from tests.test_docker_image.web.conftest import SESSION_KEY, make_client, parsed, words
+from tests.test_docker_image.web.signature import CREDENTIALS, REGION
 
 PATHS = ["/workflows", "/runs", "/runs/none", "/static/page.css", "/healthz", "/nowhere"]
 
