@@ -34,7 +34,7 @@ class FieldError:
 
 
 class Problem(Exception):
-    """The API refused a call (RFC 9457): its status, and what it said of which field."""
+    """The API refused a call (RFC 9457): its status (of 400 to 499), and what it said of which field."""
 
     def __init__(self, status: int, title: str, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail or title)
@@ -119,7 +119,7 @@ def _read(call: str, answer: urllib3.BaseHTTPResponse) -> Any:
         return document
     if answer.status == 429:  # API Gateway's own words have no title
         raise Problem(429, "Too Many Requests", "")
-    if not isinstance(document, dict) or "title" not in document or answer.status >= 500:
+    if not isinstance(document, dict) or "title" not in document or not 400 <= answer.status < 500:
         # API Gateway's own refusals (a wrong signature, no permission) are {"message": ...}.
         raise ApiUnreachable(f"{call}: answered {answer.status}: {answer.data[:500]!r}")
     errors = tuple(

@@ -101,8 +101,7 @@ class Draft:
         """Takes what the API said to the fields that it said it of."""
         known = {*self.workflow["parameters"].get("properties", {}), FILE}
         for error in problem.errors:
-            name = error.field.rpartition(".")[2].rpartition("/")[2]
-            name = _NAMES.get(name, name)
+            name = _NAMES.get(error.field, error.field)
             self._say(name if name in known else "", error.detail)
         if not problem.errors:
             self._say("", problem.detail or problem.title)

@@ -99,9 +99,8 @@ def _on_problem(problem: Problem) -> Page:
         429: _("Wait a moment, then load the page again."),
     }
     said = problem.detail or problem.title
-    status = problem.status if 400 <= problem.status < 500 else 502
-    title = titles.get(status, _("The platform did not accept this"))
-    return page(status, title, advice.get(status, _("Go back and look at the run again.")), said)
+    title = titles.get(problem.status, _("The platform did not accept this"))
+    return page(problem.status, title, advice.get(problem.status, _("Go back and look at the run again.")), said)
 
 
 def _on_unreachable(error: ApiUnreachable) -> Page:

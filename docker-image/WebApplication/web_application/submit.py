@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from werkzeug.datastructures import FileStorage
 
 from web_application import current, graph, uploads
@@ -12,7 +12,7 @@ from web_application.api import Problem
 from web_application.draft import FILE, PROJECT, Draft
 from web_application.security import came_from_here
 from web_application.texts import gettext as _
-from web_application.texts import of_workflow
+from web_application.texts import in_words
 
 blueprint = Blueprint("submit", __name__)
 
@@ -96,8 +96,7 @@ def shown_again_after_a_long_time() -> Any:
 def _pictures(workflow: dict[str, Any]) -> tuple[graph.Picture, graph.Picture]:
     """The workflow's steps, for wide and for narrow screens."""
     steps = graph.steps(workflow, [])
-    titles = {step.state: of_workflow(step.title)[0] for step in steps}
-    return graph.picture(steps, titles), graph.picture(steps, titles, downwards=True)
+    return graph.picture(steps, in_words), graph.picture(steps, in_words, downwards=True)
 
 
 def _workflow(name: str) -> dict[str, Any]:
@@ -152,8 +151,13 @@ def _upload(draft: Draft, file: FileStorage | None) -> None:
         )
         return
     try:
-        uploads.send(target, file.stream, size, file.filename)
+        uploads.send(target, file.stream, size)
     except uploads.RefusedUpload as refused:
-        draft.errors[FILE] = str(refused)
+        current_app.logger.warning("An upload was refused: %s", refused)
+        draft.errors[FILE] = _(
+            "S3 did not take %(name)s (%(code)s). Choose it once more, or put it into S3 and give its bucket and key.",
+            name=file.filename,
+            code=refused.code,
+        )
         return
     draft.take_upload(target, file.filename)

@@ -88,6 +88,14 @@ def test_the_steps_are_drawn_with_their_counts_and_the_table_says_the_same(page,
     assert "9 of 11 tasks" in words(document.select_one(".progress"))
 
 
+def test_the_picture_is_in_the_languages_of_the_page(page, failed):
+    for path in ("/workflows", f"/runs/{failed.run_id}"):
+        for box in parsed(page.client.get(path, headers=CHINESE)).select("svg.graph.wide g.box"):
+            title = words(box.title)
+            assert not title.isascii(), path
+            assert title.startswith(words(box.select_one(".name")).rstrip("…"))
+
+
 def test_what_failed_says_why_and_what_the_log_said(page, failed):
     document = parsed(page.client.get(f"/runs/{failed.run_id}?task_status=FAILED"))
     assert "String_Repeat-3: line 7 is longer than 64 MiB" in words(document.select_one(".problems"))
@@ -228,14 +236,14 @@ def placeholders(text):
     return re.findall(r"%\(\w+\)s", text)
 
 
-def test_the_string_workflow_is_translated(page):
+def test_the_workflow_is_translated_and_no_translation_is_stale(page):
     workflow = page.double.workflow
     rules = workflow["parameters"]["properties"].values()
     texts = {workflow["title"], workflow["description"]}
     texts |= {rule[name] for rule in rules for name in ("title", "description", "allowed", "unit") if name in rule}
     texts |= {each["title"] for each in [*workflow["outputs"], *workflow["steps"]]}
     file = WEB_APPLICATION / "web_application" / "translations" / "workflows.zh-Hans.json"
-    assert texts - json.loads(file.read_text()).keys() == set()
+    assert json.loads(file.read_text()).keys() == texts
 
 
 def test_an_untranslated_text_of_a_workflow_is_marked_as_english(page):

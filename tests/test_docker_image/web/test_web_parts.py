@@ -115,6 +115,8 @@ def client_of_nothing():
         ("合并重复的分片", 14, 1, ("合并重复的分片",)),
         ("合并重复的分片", 8, 2, ("合并重复", "的分片")),
         ("Abcdefghijklmnopqrstuvwxyz", 10, 2, ("Abcdefghi…",)),
+        ("Abcdefghijklmnopqrstuvwxyz now", 10, 2, ("Abcdefghi…", "now")),
+        ("Abcdefghijklm ", 10, 2, ("Abcdefghi…",)),
         ("", 10, 1, ()),
     ],
 )
@@ -141,7 +143,7 @@ def test_no_two_boxes_overlap_and_each_line_goes_forward(wanted, downwards):
         {"state": str(number), "title": str(number), "after": [str(each) for each in after if each < number]}
         for number, after in enumerate(wanted)
     ]
-    found = picture(steps({"steps": described}, []), {}, downwards=downwards)
+    found = picture(steps({"steps": described}, []), str.upper, downwards=downwards)
     assert len({(box.x, box.y) for box in found.boxes}) == len(described)
     places = {box.step.state: box for box in found.boxes}
     for box in found.boxes:

@@ -193,6 +193,20 @@ def test_a_wrong_file_is_refused_beside_it(page, body, name, said):
     assert not page.double.runs
 
 
+@pytest.mark.parametrize(
+    ("headers", "said"), [({}, "S3 did not take lines.txt (AccessDenied)."), (CHINESE, "S3 没有接收 lines.txt")]
+)
+def test_a_file_that_s3_refuses_is_said_in_a_sentence_and_s3s_words_are_in_the_log(page, caplog, headers, said):
+    page.double.s3.refuses_posts = True
+    answer = page.send(with_file(page.form()), headers=headers)
+    assert answer.status_code == 422
+    error = words(parsed(answer).find(id="file-error"))
+    assert said in error
+    assert "<" not in error
+    assert "Policy expired" in caplog.text
+    assert not page.double.runs
+
+
 @pytest.mark.parametrize("name", ["../../../result/Other/x.txt", "..", "a/b.txt"])
 def test_a_file_name_with_a_path_is_refused_and_nothing_is_uploaded(page, name):
     answer = page.send(with_file(page.form(), name=name))
