@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -93,7 +94,23 @@ def test_the_picture_is_in_the_languages_of_the_page(page, failed):
         for box in parsed(page.client.get(path, headers=CHINESE)).select("svg.graph.wide g.box"):
             title = words(box.title)
             assert not title.isascii(), path
-            assert title.startswith(words(box.select_one(".name")).rstrip("…"))
+            assert title.startswith(words(box.select_one("text")).rstrip("…"))
+
+
+def test_every_class_has_a_style_and_every_style_is_of_use(page, failed):
+    folder = WEB_APPLICATION / "web_application"
+    style = re.sub(r"/\*.*?\*/", "", (folder / "static" / "page.css").read_text(), flags=re.DOTALL)
+    styled = {
+        name for selector in re.findall(r"([^{}]+)\{", style) for name in re.findall(r"\.([a-z][\w-]*)", selector)
+    }
+    shown = set()
+    for path in ("/workflows", "/workflows/string_processing", "/runs", f"/runs/{failed.run_id}", "/nowhere"):
+        for each in parsed(page.client.get(path)).select("[class]"):
+            shown |= set(each["class"])
+    assert shown - styled == set()
+    sources = [*folder.glob("templates/*.html"), folder / "wording.py", folder / "graph.py"]
+    named = set(re.findall(r"[\w-]+", "".join(file.read_text() for file in sources)))
+    assert styled - named == set()
 
 
 def test_what_failed_says_why_and_what_the_log_said(page, failed):
@@ -231,8 +248,6 @@ def test_every_text_has_a_translation_and_no_translation_is_stale(page):
 
 
 def placeholders(text):
-    import re
-
     return re.findall(r"%\(\w+\)s", text)
 
 
