@@ -27,9 +27,9 @@ class RunList:
     searched: int = 0
 
     @property
-    def is_moving(self) -> bool:
-        """Whether the list will look different soon."""
-        return any(run["status"] not in FINAL for run in self.runs)
+    def looks_again(self) -> bool:
+        """Whether the list will look different soon; not of a search, each look of which is several calls."""
+        return not self.searched and any(run["status"] not in FINAL for run in self.runs)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
 from web_application import current, run_pages
+from web_application.addresses import url_with
 from web_application.texts import gettext as _
 
 blueprint = Blueprint("runs", __name__, url_prefix="/runs")
@@ -23,6 +24,12 @@ def refuse_what_is_no_id(_endpoint: str | None, values: dict[str, Any] | None) -
         current.refuse_what_is_no_run_id(given["run_id"])
     if "task" in given and not _TASK.fullmatch(given["task"]):
         abort(404)
+
+
+@blueprint.before_request
+def leave_out_what_was_left_empty() -> Any:
+    """A filter's form sends all of its fields; the address that people see and pass on has those that say something."""
+    return redirect(url_with(), code=303) if request.method == "GET" and "" in request.args.values() else None
 
 
 @blueprint.get("")

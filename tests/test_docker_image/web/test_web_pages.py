@@ -174,6 +174,24 @@ def test_runs_are_filtered_searched_and_paged(page, failed):
     assert (none, words(document.select_one(".empty"))) == ([], "No run fits.")
 
 
+def test_a_search_does_not_look_again_by_itself_but_offers_to(page):
+    page.double.add_run("Soil2", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=5))
+    document = parsed(page.client.get("/runs?search=soil&status=RUNNING"))
+    assert [words(each) for each in document.select("tbody th a")] == ["Soil2"]
+    assert not document.select("[hx-get]")
+    assert document.select_one(".aside-note a")["href"] == "/runs?search=soil&status=RUNNING"
+
+
+def test_fields_that_were_left_empty_are_not_in_the_address(page, failed):
+    answer = page.client.get("/runs?search=&status=&workflow=&owner=&day=")
+    assert (answer.status_code, answer.location) == (303, "/runs")
+    assert page.client.get("/runs?search=&status=FAILED").location == "/runs?status=FAILED"
+    answer = page.client.get(f"/runs/{failed.run_id}?state=&task_status=FAILED")
+    assert answer.location == f"/runs/{failed.run_id}?task_status=FAILED"
+    document = parsed(page.client.get("/runs", follow_redirects=True))
+    assert "Show all" not in words(document.select_one(".filters"))
+
+
 def test_an_owner_is_shown_short_and_leads_to_all_runs_of_that_owner(page, failed):
     arn = "arn:aws:sts::123456789012:assumed-role/Scientist/lin.wei"
     page.double.add_run("Soil9", owner=arn)
@@ -185,9 +203,10 @@ def test_an_owner_is_shown_short_and_leads_to_all_runs_of_that_owner(page, faile
 def test_every_status_that_tasks_can_be_filtered_by_is_one_of_the_api(page, failed):
     document = parsed(page.client.get(f"/runs/{failed.run_id}"))
     for option in document.select("#task_status option"):
-        assert page.client.get(f"/runs/{failed.run_id}?task_status={option['value']}").status_code == 200
+        chosen = f"/runs/{failed.run_id}?task_status={option['value']}"
+        assert page.client.get(chosen, follow_redirects=True).status_code == 200
     for option in parsed(page.client.get("/runs")).select("#status option"):
-        assert page.client.get(f"/runs?status={option['value']}").status_code == 200
+        assert page.client.get(f"/runs?status={option['value']}", follow_redirects=True).status_code == 200
 
 
 def test_tasks_are_paged(page):
