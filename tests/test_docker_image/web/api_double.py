@@ -139,8 +139,7 @@ class ApiDouble:
         try:
             parameters.check_given(self.described(request.body["workflow"]), {PROJECT: project})
         except errors.WrongParameters as error:
-            found = [API.problems.FieldError("project", refusal.detail) for refusal in error.refusals]
-            raise API.problems.of_fields(422, found) from error
+            raise errors.WrongInput(error.refusals[0].detail, field="project") from error
         sent = flask.request.headers.get("Idempotency-Key")
         folder = _digest(f"{owner_of(request)}#{sent}")[:12] if sent else secrets.token_hex(6)
         key = f"uploads/{project}/{folder}/{file_name}"
@@ -258,7 +257,7 @@ class ApiDouble:
 def _page(request: Any, found: list[Any]) -> tuple[list[Any], str | None]:
     token = request.query.get("next", "0")
     if not re.fullmatch("[0-9]{1,7}", token):
-        raise API.problems.of_fields(400, [API.problems.FieldError("next", f"found {token!r}; expected a `next`")])
+        raise PROBLEM(400, f"next: found {token!r}; expected the `next` of an earlier page")
     end = int(token) + request.query["limit"]
     return found[int(token) : end], str(end) if end < len(found) else None
 
