@@ -21,7 +21,7 @@ class RefusedUpload(Exception):
     """S3 did not take the file; `code` is its name of the reason (such as AccessDenied), the text all that it said."""
 
     def __init__(self, status: int, said: str) -> None:
-        super().__init__(f"S3 answered {status}: {said}")
+        super().__init__(f"S3 answered {status}: {said!r}")
         named = _CODE.search(said)
         self.code = named[1] if named else str(status)
 

@@ -103,6 +103,7 @@ def test_a_form_that_was_open_for_too_long_keeps_what_was_typed_and_works_again(
         {},
         {"Origin": "https://evil.example.org"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": "http://localhost.evil.example.org"},
         {"Origin": "http://localhost:8081"},
         {"Origin": "https://evil.example.org", "Referer": "http://localhost/workflows/string_processing"},
