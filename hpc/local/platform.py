@@ -11,16 +11,15 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from hpc.local.configuration import ACCOUNT, PlatformConfig, is_free, write_private
+from hpc.local.configuration import ACCOUNT, PlatformConfig, write_private
 from hpc.local.deploy import DeployError, DeployTarget, deploy
 from hpc.local.emulator import CDK_OBJECTS_DIR
+from hpc.local.loopback import answers, is_free
 from hpc.local.object_store import remove_sockets
 from hpc.local.supervisor import LAST_WORDS_FILE, LOCK_FILE, LONGEST_END_S, end_orphans
 from hpc.local.web import WEB_FILE, WebConfig, wait_until_it_answers
@@ -34,8 +33,6 @@ RUNS_TO_CONTINUE_FILE = "runs-to-continue"
 START_TIMEOUT_S = 60
 # Some time more than the platform may take to end its processes one after the other.
 STOP_TIMEOUT_S = LONGEST_END_S + 15
-# No proxy of the person's knows this machine's loopback.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class PlatformError(Exception):
@@ -323,11 +320,7 @@ def _user_name() -> str:
 
 
 def _answers(endpoint_url: str) -> bool:
-    try:
-        with _DIRECT.open(f"{endpoint_url}/_ministack/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+    return answers(f"{endpoint_url}/_ministack/health")
 
 
 def _is_locked(path: Path) -> bool:
