@@ -70,6 +70,8 @@ def _body(event: Mapping[str, Any], name: str) -> dict[str, Any]:
         raise Problem(413, f"Body: found {len(raw)} bytes; expected at most {MAX_BODY_BYTES}")
     try:
         document = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        # Neither half a surrogate (`"\ud800"`) nor a number beyond all floats (`1e999`) can be stored or sent on.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise Problem(400, f"Body: found no JSON ({error}); expected a JSON object") from error
     if not isinstance(document, dict):

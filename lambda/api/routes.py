@@ -22,6 +22,12 @@ LIMIT: Schema = {
 NEXT: Schema = {"type": "string", "maxLength": 2000, "description": "the `next` of the page before"}
 
 
+def idempotency_key(use: str) -> Mapping[str, Schema]:
+    """The header with which a request can be sent again; `use` is what the key is for."""
+    allowed = "1 to 128 of A-Z, a-z, 0-9, '_' and '-'"
+    return {"Idempotency-Key": {"type": "string", "pattern": IDEMPOTENCY_KEY, "description": f"{allowed}, {use}"}}
+
+
 def one_of(values: list[str]) -> Schema:
     return {"type": "string", "enum": values, "description": f"one of {', '.join(values)}"}
 
@@ -53,6 +59,7 @@ ROUTES = (
         "create_upload",
         "A presigned POST for a small input file",
         {201: "Upload"},
+        headers=idempotency_key("for the same place each time; without it each upload has a place of its own"),
         body="NewUpload",
         refusals=(404, 413, 422),
     ),
@@ -63,13 +70,7 @@ ROUTES = (
         "Starts a run, once for each key; or only says whether it could be started",
         {201: "Run", 200: "Run"},
         query={"dry_run": {"type": "boolean", "default": False, "description": "true or false"}},
-        headers={
-            "Idempotency-Key": {
-                "type": "string",
-                "pattern": IDEMPOTENCY_KEY,
-                "description": "1 to 128 of A-Z, a-z, 0-9, '_' and '-', new for each run; not needed for a dry run",
-            }
-        },
+        headers=idempotency_key("new for each run; not needed for a dry run"),
         body="NewRun",
         refusals=(404, 409, 413, 422),
     ),

@@ -33,6 +33,10 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+# S3 would put the name of the file that is sent in its place, and so decide over the key.
+# Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTForms.html
+_NO_VARIABLE = r"(?![\s\S]*\$\{filename\})"
+
 NAME: Schema = {
     "type": "string",
     "minLength": 1,
@@ -59,12 +63,17 @@ NEW_UPLOAD: Schema = {
     "required": ["workflow", "project", "file_name"],
     "properties": {
         "workflow": NAME,
-        "project": {"type": "string", "maxLength": 200, "description": "a project's name, as runs have it"},
+        "project": {
+            "type": "string",
+            "maxLength": 200,
+            "pattern": f"^{_NO_VARIABLE}",
+            "description": "a project's name, as runs have it",
+        },
         "file_name": {
             "type": "string",
             # Of "." and ".." object stores on disks would make something else.
-            "pattern": r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]{1,200}$",
-            "description": "a file's name of 1 to 200 characters without folder and control characters",
+            "pattern": rf"^(?!\.{{1,2}}$){_NO_VARIABLE}[^/\\\x00-\x1f\x7f]{{1,200}}$",
+            "description": "a file's name of 1 to 200 characters without folder, control characters and ${filename}",
         },
     },
 }
