@@ -1,12 +1,12 @@
 """What the API takes and gives, as JSON Schemas. Requests are checked by them, and /openapi.json shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
 
-STATUSES = ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
-TASK_STATUSES = ["PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"]
+STATUSES: Sequence[str] = ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+TASK_STATUSES: Sequence[str] = ["PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"]
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
 TASK = r"^[A-Za-z][A-Za-z0-9_]{0,79}-[0-9]{1,7}$"
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9_-]{1,128}$"
@@ -108,6 +108,7 @@ COMPONENTS: Mapping[str, Schema] = {
     "Step": STEP,
     "Runs": thing(runs=several(ref("Run")), next=TOKEN),
     "DryRun": thing(parameters=ANY_OBJECT, estimate={"type": ["object", "null"]}),
+    "RunOrDryRun": {"anyOf": [ref("Run"), ref("DryRun")]},
     "Workflows": thing(
         workflows=several(
             thing(

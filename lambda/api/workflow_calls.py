@@ -7,11 +7,11 @@ from typing import Any
 from answer import Answer, in_seconds
 from deployment import Deployment
 from openapi import document
-from problems import FieldError, Problem, of_fields
+from problems import Problem, of_fields
 from request import Request
 
 from hpc import parameters
-from hpc.errors import WrongInput, WrongParameters
+from hpc.errors import Refusal, WrongInput, WrongParameters
 from hpc.objects import check_output_names
 from hpc.workflows import PROJECT, Workflow
 
@@ -34,7 +34,7 @@ def create_upload(deployment: Deployment, request: Request, owner: str) -> Answe
     workflow = deployment.workflow(request.body["workflow"])
     if workflow.upload is None:
         detail = f"found {workflow.name}, which takes no file; expected one that does"
-        raise of_fields(422, [FieldError("workflow", detail)])
+        raise of_fields(422, [Refusal("workflow", detail)])
     project, file_name = request.body["project"], request.body["file_name"]
     folder = _folder(owner, request.headers.get("Idempotency-Key"))
     key = f"{workflow.upload.prefix}{project}/{folder}/{file_name}"
@@ -71,10 +71,10 @@ def _check(workflow: Workflow, values: dict[str, Any], fields: dict[str, str]) -
             parameters.check_given(workflow, {name: value})
         check_output_names(workflow, values, of_file=False)
     except WrongParameters as error:
-        raise of_fields(422, [FieldError(fields[each.field], each.detail) for each in error.refusals]) from error
+        raise of_fields(422, [Refusal(fields[each.field], each.detail) for each in error.refusals]) from error
     except WrongInput as error:
         field = fields.get(error.field or "", "file_name")
-        raise Problem(422, str(error), [FieldError(field, str(error))]) from error
+        raise Problem(422, str(error), [Refusal(field, str(error))]) from error
 
 
 def _described(workflow: Workflow) -> dict[str, Any]:

@@ -10,15 +10,10 @@ import boto3
 import pytest
 import yaml
 
-from tests.test_lambda.conftest import FUNCTIONS, load_function
-from tests.test_lambda.test_api import ALICE, event, refusal
+from tests.test_lambda.api_calls import ALICE, event, refusal
+from tests.test_lambda.conftest import FUNCTIONS
 
 UPLOAD = {"workflow": "string_processing", "project": "Soil1", "file_name": "lines.txt"}
-
-
-@pytest.fixture(scope="module")
-def function() -> SimpleNamespace:
-    return load_function("api")
 
 
 @pytest.fixture(scope="module")
