@@ -45,7 +45,7 @@ def test_every_method_wants_a_signature_and_checks_what_it_is_given(web_applicat
         has_body = name in ("POST /runs", "POST /uploads")
         assert ("RequestModels" in method) is has_body, name
         if has_body:
-            assert method["RequestModels"] == {"application/json": {"Ref": model[0]}}
+            assert method["RequestModels"] == {key: {"Ref": model[0]} for key in ("application/json", "$default")}
 
 
 def test_nothing_can_be_called_from_pages_of_other_origins_or_without_a_method(web_application: Synthesized) -> None:
@@ -98,6 +98,19 @@ def test_refusals_of_api_gateway_are_problem_details(web_application: Synthesize
         problem = json.loads(text)
         assert (problem["status"], problem["detail"]) == (statuses[each["ResponseType"]], "why")
         assert set(problem) == {"type", "title", "status", "detail", "errors"}
+
+
+def test_what_is_deployed_has_all_methods_and_refusals(web_application: Synthesized) -> None:
+    deployment = web_application.template["Resources"][web_application.name_of("AWS::ApiGateway::Deployment")]
+    for kind in ("Method", "GatewayResponse"):
+        assert set(web_application.resources(f"AWS::ApiGateway::{kind}")) <= set(deployment["DependsOn"]), kind
+
+
+def test_paths_can_be_put_behind_the_api_s_address(web_application: Synthesized) -> None:
+    url = Policies(web_application.template).resolve(web_application.template["Outputs"]["ApiUrl"]["Value"])
+    api = web_application.name_of("AWS::ApiGateway::RestApi")
+    stage = web_application.name_of("AWS::ApiGateway::Stage")
+    assert url == f"https://{api}.execute-api.us-east-1.amazonaws.com/{stage}"
 
 
 def test_outputs_have_the_names_that_people_and_scripts_use(web_application: Synthesized) -> None:
