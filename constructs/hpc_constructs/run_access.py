@@ -6,6 +6,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from hpc_constructs import run_arns
 from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
 from hpc_constructs.key_patterns import ObjectAccess
 from hpc_constructs.platform import Platform
@@ -52,17 +53,17 @@ class RunAccess(Construct):
         )
 
     def _allow_executions(self, workflows: Sequence[Workflow]) -> None:
-        names = [workflow.machine.state_machine_name for workflow in workflows]
-        self._allow(["states:StartExecution"], [workflow.machine.state_machine_arn for workflow in workflows])
+        machines = [workflow.machine for workflow in workflows]
+        self._allow(["states:StartExecution"], [machine.state_machine_arn for machine in machines])
         self._allow(
             ["states:DescribeExecution", "states:StopExecution", "states:ListMapRuns"],
-            [self._arn("states", "execution", f"{name}:*", _COLON) for name in names],
-            reason="Executions are named after their runs, which policies cannot know; the state machines are named",
+            [run_arns.executions(machine) for machine in machines],
+            reason=run_arns.EXECUTIONS_REASON,
         )
         self._allow(
             ["states:DescribeMapRun"],
-            [self._arn("states", "mapRun", f"{name}/*", _COLON) for name in names],
-            reason="Step Functions gives Map runs their ids; the state machines that they are of are named",
+            [run_arns.map_runs(machine) for machine in machines],
+            reason="Step Functions gives Map runs their ids; the state machine that they are of is named",
         )
 
     def _allow_jobs(self, platform: Platform, workflows: Sequence[Workflow]) -> None:
@@ -74,11 +75,7 @@ class RunAccess(Construct):
             "IAM5[Resource::*]",
             reason="The actions of Batch and EC2 that list and describe cannot be limited to a resource",
         )
-        self._allow(
-            ["batch:TerminateJob"],
-            [self._arn("batch", "job", "*")],
-            reason="Batch gives jobs their ids when they are submitted, no policy can name them",
-        )
+        self._allow(["batch:TerminateJob"], [run_arns.batch_jobs(self)], reason=run_arns.JOBS_REASON)
         repositories = platform.repositories.values()
         self._allow(["ecr:DescribeImages"], [repository.repository_arn for repository in repositories])
         groups = [f"/aws/batch/{Stack.of(self).stack_name}/{workflow.folder.name}" for workflow in workflows]

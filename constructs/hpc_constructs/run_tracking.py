@@ -8,6 +8,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from hpc_constructs import run_arns
 from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
 from hpc_constructs.event_queue import EventQueue
 from hpc_constructs.platform import Platform
@@ -98,7 +99,7 @@ class RunTracking(Construct):
         """Once a minute, Step Functions and Batch are asked what is so; jobs of runs that are over end."""
         every = events.Rule(self, "Period", schedule=events.Schedule.rate(RECONCILER_PERIOD))
         every.add_target(targets.LambdaFunction(made.function, retry_attempts=0))
-        jobs = Stack.of(self).format_arn(service="batch", resource="job", resource_name="*")
+        jobs = run_arns.batch_jobs(self)
         rows = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
         made.allow(rows, [self._platform.table.table_arn])
         made.allow(["sqs:SendMessage"], [self._events.queue.queue_arn])
@@ -108,9 +109,7 @@ class RunTracking(Construct):
             made.allow(["states:ListExecutions"], [workflow.machine.state_machine_arn])
             # The lists of shards lie beside the manifests that the state machine reads.
             self._platform.stores.grant(made.role, workflow.folder.machine_accesses)
-        acknowledge_wildcards(
-            made.role, [jobs], reason="Job ids are made when jobs are submitted, no policy can name them"
-        )
+        acknowledge_wildcards(made.role, [jobs], reason=run_arns.JOBS_REASON)
         acknowledge(
             made.role, "IAM5[Resource::*]", reason="batch:ListJobs and DescribeJobs cannot be limited to a resource"
         )
