@@ -41,14 +41,10 @@ def gather(function: Path, *, packages: Path, into: Path) -> None:
             if top in PURE:
                 _copy_library(top, into)
             elif (packages / top).is_dir():
-                found = _files_of(module, name, packages)
-                if not found:
-                    full_name = f"{module}.{name}" if name else module
-                    raise FunctionAssetError(f"{file}: imports {full_name}; expected a module that is in {packages}")
-                new = [path for path in found if path not in seen]
-                seen.update(new)
-                open_files += new
-                for path in new:
+                found = [path for path in _files_of(file, module, name, packages) if path not in seen]
+                seen.update(found)
+                open_files += found
+                for path in found:
                     _copy(path, packages, into)
             else:
                 raise FunctionAssetError(
@@ -70,17 +66,19 @@ def _imports(file: Path) -> Iterator[tuple[str, str]]:
             yield from ((node.module, alias.name) for alias in node.names)
 
 
-def _files_of(module: str, name: str, packages: Path) -> list[Path]:
+def _files_of(file: Path, module: str, name: str, packages: Path) -> list[Path]:
     """The file of a module, those of the packages that it is in, and that of `name` where this is a module as well.
 
-    Empty when there is no such module, or when `name` is neither a module nor anything else in it.
+    Raises `FunctionAssetError`, naming the `file` that imports it, when there is no such module, or when `name` is
+    neither a module nor anything else in it.
     """
     folder = packages.joinpath(*module.split("."))
     own, part = _file_of(folder), _file_of(folder / name) if name else None
     if own is None or (name and part is None and not _defines(own, name)):
-        return []
+        full_name = f"{module}.{name}" if name else module
+        raise FunctionAssetError(f"{file}: imports {full_name}; expected a module that is in {packages}")
     around = [_file_of(parent) for parent in folder.parents if packages in parent.parents]
-    return [file for file in (*around, own, part) if file]
+    return [found for found in (*around, own, part) if found]
 
 
 def _file_of(module: Path) -> Path | None:
