@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CDK = {"aws_cdk", "constructs", "cdk_nag", "hpc_constructs", "stacks", "settings", "app"}
 
 # What the construct copies into a function's asset; a test holds that asset to what Lambda has.
-COPIED = {"api": {"hpc", "fastjsonschema"}}
+COPIED = {"api": {"hpc"}}
 
 
 def imports(file: Path) -> set[str]:

@@ -107,7 +107,6 @@ def test_a_submitted_file_becomes_an_object_a_row_and_an_execution(connection, s
         "status": "PENDING",
         "workflow": "string_processing",
         "project": project,
-        "day": run.created_at[:10],
         "created_at": run.created_at,
         "execution_arn": run.execution_arn,
         "parameters": expected_parameters,
