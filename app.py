@@ -3,14 +3,15 @@
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from hpc_constructs.batch_capacity import least_vcpus
+from hpc_constructs.function_asset import FunctionAssetError
 from hpc_constructs.key_patterns import narrowed
+from hpc_constructs.project import ROOT
 from hpc_constructs.settings.fields import SettingsError
 from hpc_constructs.workflow_checks import WorkflowFolderError
 from hpc_constructs.workflow_folder import read_workflow_folders
@@ -18,8 +19,6 @@ from hpc_constructs.workflow_parts import WorkflowFolder, largest_job_vcpus
 from settings import Settings
 from stacks.production import ProductionStack
 from stacks.web_application import WebApplicationStack
-
-ROOT = Path(__file__).resolve().parent
 
 
 def create_app(
@@ -29,7 +28,7 @@ def create_app(
 
     cdk.json's context is loaded here, so that tests, `python app.py` and the command line have the same feature
     flags; `context` adds to it, and what the command line passes wins. `environment` defaults to this process's.
-    Raises `SettingsError` or `WorkflowFolderError`, each with one line for the person who deploys.
+    Raises `SettingsError`, `WorkflowFolderError` or `FunctionAssetError`, with one line for the person who deploys.
     """
     from_file = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"]
     app = App(context={**from_file, **(context or {})}, outdir=outdir)
@@ -75,10 +74,10 @@ def check_settings_against_workflows(settings: Settings, workflows: tuple[Workfl
 
 
 def main() -> None:
-    """Synthesizes the app. Exits with one line on stderr when a setting or a workflow folder is bad."""
+    """Synthesizes the app. Exits with one line on stderr when a setting, a workflow folder or a function is bad."""
     try:
         app = create_app()
-    except (SettingsError, WorkflowFolderError) as error:
+    except (SettingsError, WorkflowFolderError, FunctionAssetError) as error:
         sys.exit(str(error))
     app.synth()
 

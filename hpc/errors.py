@@ -30,11 +30,14 @@ class WrongInput(HpcError):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why one parameter is refused; `label` is what the command line calls it, `field` its name."""
+    """Why one field is refused: a parameter, or a part of a call of the API.
+
+    `label` is what the command line calls it, empty where that is the field's name.
+    """
 
     field: str
-    label: str
     detail: str
+    label: str = ""
 
 
 class WrongParameters(WrongInput):
@@ -42,7 +45,7 @@ class WrongParameters(WrongInput):
 
     def __init__(self, refusals: Iterable[Refusal]) -> None:
         self.refusals = tuple(refusals)
-        super().__init__("\n".join(f"{refusal.label}: {refusal.detail}" for refusal in self.refusals))
+        super().__init__("\n".join(f"{refusal.label or refusal.field}: {refusal.detail}" for refusal in self.refusals))
 
 
 class AccessDenied(WrongInput):

@@ -30,6 +30,15 @@ def convert(parameter: Parameter, text: str) -> Any:
     return text
 
 
+def fits(schema: Mapping[str, Any], value: Any) -> bool:
+    """Whether a JSON Schema allows a value; `$` in it is the very end of a text, as JSON Schema (ECMA 262) has it."""
+    try:
+        _compiled(json.dumps(schema, sort_keys=True))(value)
+    except fastjsonschema.JsonSchemaValueException:
+        return False
+    return True
+
+
 def validate(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a run: what was given, and the defaults of the rest.
 
@@ -59,27 +68,17 @@ def _refusals(workflow: Workflow, values: Mapping[str, Any]) -> Iterator[Refusal
     known = {parameter.name for parameter in workflow.parameters}
     for name in sorted(values.keys() - known):
         found = f"found {quoted(values[name])}; expected one of the parameters {', '.join(sorted(known))}"
-        yield Refusal(name, name, found)
+        yield Refusal(name, found)
     for parameter in workflow.parameters:
         if parameter.name not in values:
             if parameter.required:
-                yield Refusal(parameter.name, parameter.label, f"found nothing; expected {parameter.expected}")
-        elif not _is_valid(parameter, values[parameter.name]):
+                yield Refusal(parameter.name, f"found nothing; expected {parameter.expected}", parameter.label)
+        elif not fits(parameter.schema, values[parameter.name]):
             found = f"found {quoted(values[parameter.name])}; expected {parameter.expected}"
-            yield Refusal(parameter.name, parameter.label, found)
-
-
-def _is_valid(parameter: Parameter, value: Any) -> bool:
-    check = _compiled(json.dumps(parameter.schema, sort_keys=True))
-    try:
-        check(value)
-    except fastjsonschema.JsonSchemaValueException:
-        return False
-    return True
+            yield Refusal(parameter.name, found, parameter.label)
 
 
 @functools.cache
 def _compiled(schema: str) -> Callable[[Any], Any]:
-    """A parameter's schema as a function; in it, `$` is the very end of a text, as JSON Schema (ECMA 262) has it."""
     check: Callable[[Any], Any] = fastjsonschema.compile(json.loads(schema), use_default=False)
     return check

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -139,9 +140,8 @@ class Runs:
 
     def recent(self, days: int) -> list[Run]:
         """The runs that were made today (UTC) and on the `days` - 1 days before, newest first."""
-        today = datetime.now(UTC).date()
-        found = [run for back in range(days) for run in self._of_day((today - timedelta(days=back)).isoformat())]
-        return sorted((self.reconciled(run) for run in found), key=lambda run: run.created_at, reverse=True)
+        first_day = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
+        return [self.reconciled(run) for run in takewhile(lambda run: run.created_at >= first_day, self.newest())]
 
     def newest(self, *, day: str | None = None, before: tuple[str, str] | None = None) -> Iterator[Run]:
         """The rows of all runs, or of those made on a day, newest first; read as one goes on.
@@ -191,7 +191,6 @@ class Runs:
             "status": run.status,
             "workflow": run.workflow,
             "project": run.project,
-            "day": run.created_at[:10],
             "created_at": run.created_at,
             "execution_arn": run.execution_arn,
             "parameters": dict(run.parameters),
@@ -314,16 +313,6 @@ class Runs:
         """The run as its row says, or None."""
         item = self._table.get_item(Key={"pk": f"RUN#{run_id}", "sk": "META"}, ConsistentRead=True).get("Item")
         return _parse(item) if item else None
-
-    def _of_day(self, day: str) -> list[Run]:
-        found: list[Run] = []
-        query: dict[str, Any] = {"IndexName": "RunsByDay", "KeyConditionExpression": Key("day").eq(day)}
-        while True:
-            page = self._table.query(**query)
-            found += [_parse(item) for item in page["Items"]]
-            if "LastEvaluatedKey" not in page:
-                return found
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def reconciled(self, run: Run) -> Run:
         """The run with its status as it is now.

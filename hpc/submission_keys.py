@@ -51,7 +51,7 @@ def run_started_with(table: Any, key: SubmissionKey) -> str | None:
 def put_both(table: Any, key: SubmissionKey, run_item: Mapping[str, Any]) -> None:
     """Writes a run's row and its key's, both or none; raises Conflict when the key was used before."""
     run_id = str(run_item["pk"]).removeprefix("RUN#")
-    key_item = {**key.row, "run_id": run_id, "digest": key.digest, "created_at": run_item["created_at"]}
+    key_item = {**key.row, "run_id": run_id, "digest": key.digest}
     writes = [
         {"Put": {"TableName": table.name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
         for item in (key_item, dict(run_item))

@@ -33,7 +33,7 @@ class WebApplicationStack(Stack):
             self,
             "Function",
             production=production.stack_name,
-            run_access=production.run_access.policy,
+            run_access=production.run_access.policies,
             workflows=workflows,
             admins=settings.admins,
             log_retention_days=days,

@@ -33,7 +33,7 @@ class ApiFunction(Construct):
         construct_id: str,
         *,
         production: str,
-        run_access: iam.IManagedPolicy,
+        run_access: Iterable[iam.IManagedPolicy],
         workflows: Iterable[WorkflowFolder],
         admins: Iterable[str],
         log_retention_days: int,
@@ -43,7 +43,8 @@ class ApiFunction(Construct):
         logs = log_group(self, "Logs", retention_days=log_retention_days)
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         logs.grant_write(role)
-        role.add_managed_policy(run_access)
+        for policy in run_access:
+            role.add_managed_policy(policy)
         with tempfile.TemporaryDirectory() as folder:
             gather(FUNCTION, packages=ROOT, into=Path(folder))
             described = json.dumps([workflow.described for workflow in workflows], indent=1)

@@ -16,9 +16,9 @@ DELIVERIES = 5
 class EventQueue(Construct):
     """State changes of the jobs in some queues and of the executions of some machines, from EventBridge into SQS.
 
-    Exposes `queue` and `dead_letters`, which holds for 14 days what could not be delivered or handled. Children of
-    array jobs, of which a run may have a million, are left out by the rule. `handled_within` is the longest that a
-    batch of messages takes. Costs while idle: nothing.
+    Exposes `queue`; beside it another one holds for 14 days what could not be delivered or handled. Children of
+    array jobs, of which a run may have a million, are left out by the rule. Lambda waits `gathered_within` at most for
+    a batch of messages, and its function takes `handled_within` at most for it. Costs while idle: nothing.
     """
 
     def __init__(
@@ -28,10 +28,11 @@ class EventQueue(Construct):
         *,
         job_queue_arns: Sequence[str],
         machine_arns: Sequence[str],
+        gathered_within: Duration,
         handled_within: Duration,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letters = sqs.Queue(
+        dead_letters = sqs.Queue(
             self,
             "DeadLetters",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
@@ -43,9 +44,9 @@ class EventQueue(Construct):
             "Queue",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            # Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (six times)
-            visibility_timeout=Duration.seconds(handled_within.to_seconds() * 6),
-            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=DELIVERIES, queue=self.dead_letters),
+            # Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+            visibility_timeout=Duration.seconds(6 * handled_within.to_seconds()).plus(gathered_within),
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=DELIVERIES, queue=dead_letters),
         )
         patterns = {
             "JobChanges": events.EventPattern(
@@ -65,4 +66,4 @@ class EventQueue(Construct):
         }
         for name, pattern in patterns.items():
             rule = events.Rule(self, name, event_pattern=pattern)
-            rule.add_target(targets.SqsQueue(self.queue, dead_letter_queue=self.dead_letters))
+            rule.add_target(targets.SqsQueue(self.queue, dead_letter_queue=dead_letters))

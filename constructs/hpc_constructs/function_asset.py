@@ -24,7 +24,8 @@ class FunctionAssetError(Exception):
 def gather(function: Path, *, packages: Path, into: Path) -> None:
     """Copies a function's folder, the modules of packages in `packages` that it imports, and libraries in pure Python.
 
-    Raises `FunctionAssetError` for an import that would fail in Lambda, naming the file that has it.
+    Raises `FunctionAssetError` for an import that would fail in Lambda or could not be followed, naming the file that
+    has it.
     """
     open_files = sorted(function.glob("*.py"))
     own = {file.stem for file in open_files}
@@ -33,14 +34,14 @@ def gather(function: Path, *, packages: Path, into: Path) -> None:
     seen: set[Path] = set()
     while open_files:
         file = open_files.pop()
-        for module in _imports(file):
+        for module, name in _imports(file):
             top = module.partition(".")[0]
             if top in PROVIDED or (file.parent == function and top in own):
                 continue
             if top in PURE:
                 _copy_library(top, into)
             elif (packages / top).is_dir():
-                found = [path for path in _files_of(module, packages) if path not in seen]
+                found = [path for path in _files_of(file, module, name, packages) if path not in seen]
                 seen.update(found)
                 open_files += [path for path in found if path.suffix == ".py"]
                 for path in found:
@@ -52,26 +53,50 @@ def gather(function: Path, *, packages: Path, into: Path) -> None:
                 )
 
 
-def _imports(file: Path) -> Iterator[str]:
-    """Full names of what a file imports, wherever in it; for `from a import b` both `a` and `a.b`."""
+def _imports(file: Path) -> Iterator[tuple[str, str]]:
+    """Full names of the modules that a file imports, wherever in it, each with what it takes out of it, else ""."""
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or node.module is None:
+                raise FunctionAssetError(
+                    f"{file}: found a relative import in line {node.lineno}; expected the module's full name"
+                )
+            yield from ((node.module, alias.name) for alias in node.names)
 
 
-def _files_of(module: str, packages: Path) -> Iterator[Path]:
-    """The file of a module with the data of its name, and those of the packages that it is in.
+def _files_of(file: Path, module: str, name: str, packages: Path) -> list[Path]:
+    """The file of a module, those of the packages that it is in, and that of `name` where this is a module as well.
 
-    `a.b` may be no module but a name in `a`.
+    A module's data, a JSON file of the same name, comes with it.
+
+    Raises `FunctionAssetError`, naming the `file` that imports it, when there is no such module, or when `name` is
+    neither a module nor anything else in it.
     """
-    parts = module.split(".")
-    for count in range(1, len(parts) + 1):
-        path = packages.joinpath(*parts[:count])
-        found = (path / "__init__.py", path.with_suffix(".py"), path.with_suffix(".json"))
-        yield from (file for file in found if file.is_file())
+    folder = packages.joinpath(*module.split("."))
+    own, part = _file_of(folder), _file_of(folder / name) if name else None
+    if own is None or (name and part is None and not _defines(own, name)):
+        full_name = f"{module}.{name}" if name else module
+        raise FunctionAssetError(f"{file}: imports {full_name}; expected a module that is in {packages}")
+    around = [_file_of(parent) for parent in folder.parents if packages in parent.parents]
+    modules = [found for found in (*around, own, part) if found]
+    return [*modules, *(data for data in (found.with_suffix(".json") for found in modules) if data.is_file())]
+
+
+def _file_of(module: Path) -> Path | None:
+    return next((file for file in (module / "__init__.py", module.with_suffix(".py")) if file.is_file()), None)
+
+
+def _defines(file: Path, name: str) -> bool:
+    """Whether a module gives something this name."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        is_named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name
+        is_set = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name
+        is_imported = isinstance(node, ast.alias) and (node.asname or node.name) == name
+        if is_named or is_set or is_imported:
+            return True
+    return False
 
 
 def _copy(file: Path, packages: Path, into: Path) -> None:

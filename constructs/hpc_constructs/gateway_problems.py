@@ -4,7 +4,6 @@ import json
 from http import HTTPStatus
 
 from aws_cdk import aws_apigateway as apigateway
-from constructs import Construct
 
 # Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 _STATUSES = {
@@ -29,18 +28,19 @@ _STATUSES = {
 }
 
 
-def declare_gateway_problems(scope: Construct, api: apigateway.RestApi) -> None:
-    """Customizes every kind of answer that API Gateway gives before or instead of the function."""
+def declare_gateway_problems(api: apigateway.RestApi) -> None:
+    """Customizes every kind of answer that API Gateway gives before or instead of the function.
+
+    The deployment waits for them and is made anew when one changes: a stage serves what was there when it was deployed.
+    """
     for kind, status in _STATUSES.items():
         members = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "errors": []}
         # The message comes with its quotes.
         template = json.dumps(members)[:-1] + ', "detail": $context.error.messageString}'
-        apigateway.CfnGatewayResponse(
-            scope,
+        api.add_gateway_response(
             "".join(word.capitalize() for word in kind.split("_")),
-            rest_api_id=api.rest_api_id,
-            response_type=kind,
+            type=apigateway.ResponseType.of(kind),
             status_code=str(status),
-            response_parameters={"gatewayresponse.header.Content-Type": "'application/problem+json'"},
-            response_templates={"application/json": template},
+            response_headers={"Content-Type": "'application/problem+json'"},
+            templates={"application/json": template},
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from hpc_constructs import run_arns
 from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
 from hpc_constructs.notifications import Notifications
 from hpc_constructs.workflow_checks import WorkflowFolderError
@@ -61,16 +62,8 @@ class MachineRole(Construct):
         A policy beside the role: the machine depends on the role's own policy, which cannot name the machine.
         Source: https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
         """
-        # AWS's page names executions with ':', the ARNs of a Map's children carry its label after '/'.
-        children = [
-            Stack.of(self).format_arn(
-                service="states",
-                resource="execution",
-                resource_name=f"{machine.state_machine_name}{ending}",
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            )
-            for ending in ("/*", ":*")
-        ]
+        # AWS's page names executions as those that no Map started; the ARNs of a Map's children are other ones.
+        children = [run_arns.item_executions(machine), run_arns.executions(machine)]
         policy = iam.Policy(
             self,
             "DistributedMap",
@@ -80,11 +73,7 @@ class MachineRole(Construct):
                 iam.PolicyStatement(actions=["states:DescribeExecution", "states:StopExecution"], resources=children),
             ],
         )
-        acknowledge_wildcards(
-            policy,
-            children,
-            reason="Child executions get their names when the Map starts them, no policy can name them",
-        )
+        acknowledge_wildcards(policy, children, reason=run_arns.EXECUTIONS_REASON)
 
     def _allow(self, action: str, resources: Iterable[str]) -> None:
         self.role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[*resources]))
@@ -100,7 +89,7 @@ class MachineRole(Construct):
             stack.format_arn(service="batch", resource="job-definition", resource_name=name) for name in names
         ]
         revisions = [f"{arn}:*" for arn in definitions]
-        jobs = stack.format_arn(service="batch", resource="job", resource_name="*")
+        jobs = run_arns.batch_jobs(self)
         rule = stack.format_arn(
             service="events", resource="rule", resource_name="StepFunctionsGetEventsForBatchJobsRule"
         )
@@ -114,6 +103,4 @@ class MachineRole(Construct):
         acknowledge_wildcards(
             self.role, revisions, reason="A run names the revisions that were current when it was submitted"
         )
-        acknowledge_wildcards(
-            self.role, [jobs], reason="Job ids are made when jobs are submitted, no policy can name them"
-        )
+        acknowledge_wildcards(self.role, [jobs], reason=run_arns.JOBS_REASON)

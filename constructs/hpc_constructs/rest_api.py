@@ -33,8 +33,9 @@ ACCESS_LOG = {
 class RestApi(Construct):
     """API Gateway in front of one function: every method wants a signature (IAM), calls are throttled and logged.
 
-    Exposes `url` and `grant_invoke`. Costs while idle: stored logs. Bodies that are no JSON objects never reach the
-    function; what their fields must be the function says, since API Gateway cannot name the field that is wrong.
+    Exposes `url`, to put paths such as `/runs` behind, and `grant_invoke`. Costs while idle: stored logs. Bodies that
+    are no JSON objects never reach the function; what their fields must be the function says, since API Gateway cannot
+    name the field that is wrong.
     """
 
     def __init__(
@@ -77,10 +78,11 @@ class RestApi(Construct):
         )
         self._api.deployment_stage.node.add_dependency(errors)
         self._add_methods(function)
-        declare_gateway_problems(self, self._api)
+        declare_gateway_problems(self._api)
         # The CDK's own output says the same under a name with a hash.
         self._api.node.try_remove_child("Endpoint")
-        self.url = self._api.url
+        # API Gateway knows no call with `//` in its path.
+        self.url = self._api.url.removesuffix("/")
         CfnOutput(self, "Url", value=self.url).override_logical_id("ApiUrl")
         self._accept_findings()
 
@@ -104,7 +106,8 @@ class RestApi(Construct):
                 each.method,
                 integration,
                 request_validator=validator,
-                request_models={"application/json": body} if each.has_body else None,
+                # `$default`: a body of any other type would not be looked at.
+                request_models={"application/json": body, "$default": body} if each.has_body else None,
                 request_parameters=dict(each.request_parameters) or None,
             )
 

@@ -6,6 +6,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from hpc_constructs import run_arns
 from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
 from hpc_constructs.key_patterns import ObjectAccess
 from hpc_constructs.platform import Platform
@@ -16,77 +17,73 @@ _COLON = ArnFormat.COLON_RESOURCE_NAME
 
 
 class RunAccess(Construct):
-    """A managed policy for roles outside of the stack, the API's first; made here, where all names are known.
+    """Managed policies for roles outside of the stack, the API's first; made here, where all names are known.
 
-    Exposes `policy`. Costs nothing.
+    Exposes `policies`, which a role needs all of. There are three because IAM takes 6,144 characters for each: enough
+    for six workflows like the one that there is. Costs nothing.
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, platform: Platform, workflows: Sequence[Workflow]
     ) -> None:
         super().__init__(scope, construct_id)
-        self.policy = iam.ManagedPolicy(self, "Policy", description="Submit, watch, end and continue runs")
-        self._allow_table_and_stack(platform)
-        self._allow_executions(workflows)
-        self._allow_jobs(platform, workflows)
-        self._allow_objects(platform, workflows)
-
-    def _allow(self, actions: Iterable[str], resources: Iterable[str], *, reason: str = "") -> None:
-        """Adds a statement; `reason` is why its resources have a `*`."""
-        found = [*resources]
-        self.policy.add_statements(iam.PolicyStatement(actions=[*actions], resources=found))
-        if reason:
-            acknowledge_wildcards(self.policy, found, reason=reason)
+        runs = iam.ManagedPolicy(self, "Runs", description="Start, watch and end executions of runs")
+        jobs = iam.ManagedPolicy(self, "Jobs", description="Watch and end jobs of runs, and read their logs")
+        objects = iam.ManagedPolicy(self, "Objects", description="Upload inputs and read results of runs")
+        self.policies = (runs, jobs, objects)
+        self._allow_table_and_stack(runs, platform)
+        self._allow_executions(runs, workflows)
+        self._allow_jobs(jobs, platform, workflows)
+        self._allow_objects(objects, platform, workflows)
 
     def _arn(self, service: str, resource: str, name: str, arn_format: ArnFormat | None = None) -> str:
         return Stack.of(self).format_arn(service=service, resource=resource, resource_name=name, arn_format=arn_format)
 
-    def _allow_table_and_stack(self, platform: Platform) -> None:
+    def _allow_table_and_stack(self, policy: iam.ManagedPolicy, platform: Platform) -> None:
         table = platform.table.table_arn
-        self._allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table])
-        self._allow(["dynamodb:Query"], [f"{table}/index/{RUNS_BY_TIME}"])
-        self._allow(
+        _allow(policy, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table])
+        _allow(policy, ["dynamodb:Query"], [f"{table}/index/{RUNS_BY_TIME}"])
+        _allow(
+            policy,
             ["cloudformation:DescribeStacks"],
             [self._arn("cloudformation", "stack", f"{Stack.of(self).stack_name}/*")],
             reason="The '*' is the unique id that CloudFormation gives a stack of this name",
         )
 
-    def _allow_executions(self, workflows: Sequence[Workflow]) -> None:
-        names = [workflow.machine.state_machine_name for workflow in workflows]
-        self._allow(
-            ["states:StartExecution", "states:DescribeStateMachine"],
-            [workflow.machine.state_machine_arn for workflow in workflows],
-        )
-        self._allow(
+    def _allow_executions(self, policy: iam.ManagedPolicy, workflows: Sequence[Workflow]) -> None:
+        machines = [workflow.machine for workflow in workflows]
+        arns = [machine.state_machine_arn for machine in machines]
+        _allow(policy, ["states:StartExecution", "states:DescribeStateMachine"], arns)
+        _allow(
+            policy,
             ["states:DescribeExecution", "states:StopExecution", "states:ListMapRuns"],
-            [self._arn("states", "execution", f"{name}:*", _COLON) for name in names],
-            reason="Executions are named after their runs, which policies cannot know; the state machines are named",
+            [run_arns.executions(machine) for machine in machines],
+            reason=run_arns.EXECUTIONS_REASON,
         )
-        self._allow(
+        _allow(
+            policy,
             ["states:DescribeMapRun"],
-            [self._arn("states", "mapRun", f"{name}/*", _COLON) for name in names],
-            reason="Step Functions gives Map runs their ids; the state machines that they are of are named",
+            [run_arns.map_runs(machine) for machine in machines],
+            reason="Step Functions gives Map runs their ids; the state machine that they are of is named",
         )
 
-    def _allow_jobs(self, platform: Platform, workflows: Sequence[Workflow]) -> None:
+    def _allow_jobs(self, policy: iam.ManagedPolicy, platform: Platform, workflows: Sequence[Workflow]) -> None:
         described = ("Jobs", "JobDefinitions", "JobQueues", "ComputeEnvironments")
         of_ec2 = ["ec2:DescribeInstanceTypes", "ec2:DescribeSpotPriceHistory"]
         actions = ["batch:ListJobs", *(f"batch:Describe{each}" for each in described), *of_ec2]
-        self._allow(actions, ["*"])
+        _allow(policy, actions, ["*"])
         acknowledge(
-            self.policy,
+            policy,
             "IAM5[Resource::*]",
             reason="The actions of Batch and EC2 that list and describe cannot be limited to a resource",
         )
-        self._allow(
-            ["batch:TerminateJob"],
-            [self._arn("batch", "job", "*")],
-            reason="Batch gives jobs their ids when they are submitted, no policy can name them",
-        )
+        _allow(policy, ["batch:TerminateJob"], [run_arns.batch_jobs(self)], reason=run_arns.JOBS_REASON)
         repositories = platform.repositories.values()
-        self._allow(["ecr:DescribeImages"], [repository.repository_arn for repository in repositories])
+        _allow(policy, ["ecr:DescribeImages"], [repository.repository_arn for repository in repositories])
         groups = [f"/aws/batch/{Stack.of(self).stack_name}/{workflow.folder.name}" for workflow in workflows]
-        self._allow(
+        _allow(
+            policy,
             ["logs:GetLogEvents"],
             # AWS asks for the stream, the emulator for its group.
             [
@@ -97,21 +94,30 @@ class RunAccess(Construct):
             reason="Batch names the log streams of jobs; the group of the workflow is named",
         )
 
-    def _allow_objects(self, platform: Platform, workflows: Sequence[Workflow]) -> None:
+    def _allow_objects(self, policy: iam.ManagedPolicy, platform: Platform, workflows: Sequence[Workflow]) -> None:
         stores = platform.stores
-        stores.grant(self.policy, _read(workflows))
+        stores.grant(policy, _read(workflows))
         others = sorted({other.bucket for other in (*stores.inputs, *stores.outputs)})
         arns = [Stack.of(self).format_arn(service="s3", region="", account="", resource=name) for name in others]
         # Whole buckets: without it S3 says of a missing object that access is denied. Names of keys are all it shows.
-        self._allow(["s3:ListBucket"], [stores.data.bucket_arn, *arns])
+        _allow(policy, ["s3:ListBucket"], [stores.data.bucket_arn, *arns])
         described = [workflow.folder.described for workflow in workflows]
         prefixes = sorted({str(each["upload"]["prefix"]) for each in described if "upload" in each})
         if prefixes:
-            self._allow(
+            _allow(
+                policy,
                 ["s3:PutObject"],
                 [stores.data.arn_for_objects(f"{prefix}*") for prefix in prefixes],
                 reason="Project and file are known only when somebody uploads; the prefix of uploads is named",
             )
+
+
+def _allow(policy: iam.ManagedPolicy, actions: Iterable[str], resources: Iterable[str], *, reason: str = "") -> None:
+    """Adds a statement; `reason` is why its resources have a `*`."""
+    found = [*resources]
+    policy.add_statements(iam.PolicyStatement(actions=[*actions], resources=found))
+    if reason:
+        acknowledge_wildcards(policy, found, reason=reason)
 
 
 def _read(workflows: Sequence[Workflow]) -> Iterator[ObjectAccess]:

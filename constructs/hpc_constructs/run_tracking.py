@@ -1,7 +1,6 @@
 """Rows of tasks that follow what happens: functions that record events, and repair what no event told."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
@@ -9,14 +8,16 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from hpc_constructs import run_arns
 from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
 from hpc_constructs.event_queue import EventQueue
 from hpc_constructs.platform import Platform
+from hpc_constructs.project import ROOT
 from hpc_constructs.task_function import TaskFunction
 from hpc_constructs.workflow import Workflow
 from hpc_constructs.workflow_parts import Function
 
-FUNCTIONS = Path(__file__).resolve().parents[2] / "lambda"
+FUNCTIONS = ROOT / "lambda"
 RECORD_EVENT = Function(name="record_event", memory_mib=512, timeout_s=60, accesses=(), code=FUNCTIONS / "record_event")
 RECONCILE = Function(name="reconcile", memory_mib=512, timeout_s=300, accesses=(), code=FUNCTIONS / "reconcile")
 # How late a row may be: this window when its event came, the reconciler's period besides when it did not.
@@ -30,8 +31,8 @@ CALLS_AT_ONCE = 2
 class RunTracking(Construct):
     """EventBridge, SQS and two functions that keep the rows of tasks, and of runs that broke, in the run table.
 
-    Exposes `events`, the queue with its dead letters. Costs while idle: the reconciler's call each minute and Lambda's
-    looks into the queue, about 0.30 USD a month together.
+    Costs while idle: the reconciler's call each minute and Lambda's looks into the queue, about 0.30 USD a month
+    together.
     """
 
     def __init__(
@@ -45,18 +46,19 @@ class RunTracking(Construct):
             for architecture, both in platform.queues.items()
             for queue in (both.first_try, both.next_tries)
         ]
-        self.events = EventQueue(
+        self._events = EventQueue(
             self,
             "Events",
             job_queue_arns=[queue["arn"] for queue in queues],
             machine_arns=machine_arns,
+            gathered_within=BATCHING_WINDOW,
             handled_within=Duration.seconds(RECORD_EVENT.timeout_s),
         )
         stack = Stack.of(self)
         known = {"RUN_TABLE": platform.table.table_name, "JOB_QUEUES": stack.to_json_string(queues)}
         self._record(self._function("RecordEvent", RECORD_EVENT, known))
         machines = stack.to_json_string(machine_arns)
-        to_ask = {"EVENTS_QUEUE_URL": self.events.queue.queue_url, "STATE_MACHINES": machines}
+        to_ask = {"EVENTS_QUEUE_URL": self._events.queue.queue_url, "STATE_MACHINES": machines}
         self._repair(self._function("Reconcile", RECONCILE, {**known, **to_ask}))
 
     def _function(self, construct_id: str, declared: Function, environment: dict[str, str]) -> TaskFunction:
@@ -77,7 +79,7 @@ class RunTracking(Construct):
         """Events move rows; what they do not say of an instance, ECS and EC2 do."""
         made.function.add_event_source(
             SqsEventSource(
-                self.events.queue,
+                self._events.queue,
                 batch_size=MESSAGES_AT_ONCE,
                 max_batching_window=BATCHING_WINDOW,
                 max_concurrency=CALLS_AT_ONCE,
@@ -97,19 +99,17 @@ class RunTracking(Construct):
         """Once a minute, Step Functions and Batch are asked what is so; jobs of runs that are over end."""
         every = events.Rule(self, "Period", schedule=events.Schedule.rate(RECONCILER_PERIOD))
         every.add_target(targets.LambdaFunction(made.function, retry_attempts=0))
-        jobs = Stack.of(self).format_arn(service="batch", resource="job", resource_name="*")
+        jobs = run_arns.batch_jobs(self)
         rows = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
         made.allow(rows, [self._platform.table.table_arn])
-        made.allow(["sqs:SendMessage"], [self.events.queue.queue_arn])
+        made.allow(["sqs:SendMessage"], [self._events.queue.queue_arn])
         made.allow(["batch:ListJobs", "batch:DescribeJobs"], ["*"])
         made.allow(["batch:TerminateJob"], [jobs])
         for workflow in self._workflows:
             made.allow(["states:ListExecutions"], [workflow.machine.state_machine_arn])
             # The lists of shards lie beside the manifests that the state machine reads.
             self._platform.stores.grant(made.role, workflow.folder.machine_accesses)
-        acknowledge_wildcards(
-            made.role, [jobs], reason="Job ids are made when jobs are submitted, no policy can name them"
-        )
+        acknowledge_wildcards(made.role, [jobs], reason=run_arns.JOBS_REASON)
         acknowledge(
             made.role, "IAM5[Resource::*]", reason="batch:ListJobs and DescribeJobs cannot be limited to a resource"
         )

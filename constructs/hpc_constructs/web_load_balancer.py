@@ -61,7 +61,8 @@ class WebLoadBalancer(Construct):
                 healthy_threshold_count=2,
                 unhealthy_threshold_count=3,
             ),
-            # As long as gunicorn lets requests finish.
+            # What a task that is being replaced is still busy with gets this long; then ECS tells the task to stop, and
+            # gunicorn gives what is left its `graceful_timeout`.
             deregistration_delay=Duration.seconds(30),
         )
         for port in (HTTP, HTTPS) if access.certificate_arn else (HTTP,):

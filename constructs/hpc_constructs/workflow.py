@@ -2,11 +2,12 @@
 
 import json
 
-from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from hpc_constructs import run_arns
 from hpc_constructs.acknowledgments import acknowledge, acknowledge_wildcards
 from hpc_constructs.batch_jobs import BatchJobs
 from hpc_constructs.log_groups import log_group
@@ -89,16 +90,9 @@ class Workflow(Construct):
 
     def grant_describe_executions(self, role: iam.Role) -> None:
         """Lets the role see executions of the machine."""
-        executions = Stack.of(self).format_arn(
-            service="states",
-            resource="execution",
-            resource_name=f"{self.machine.state_machine_name}:*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        executions = run_arns.executions(self.machine)
         role.add_to_policy(iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions]))
-        acknowledge_wildcards(
-            role, [executions], reason="Executions get their names when they are started, no policy can name them"
-        )
+        acknowledge_wildcards(role, [executions], reason=run_arns.EXECUTIONS_REASON)
 
     def _texts(self, folder: WorkflowFolder, platform: Platform) -> dict[str, str]:
         """What CloudFormation fills in when it deploys: names, and ARNs most of them."""

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from hpc.local.loopback import is_free
 from hpc.local.object_store import StoreConfig, StorePorts
 
 ACCOUNT = "000000000000"
@@ -87,17 +88,6 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens on a port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _store_ports(last: StorePorts | None, *, besides: int) -> StorePorts:

@@ -110,7 +110,7 @@ def configuration(*, port: int, store_host: str) -> dict[str, Any]:
     ]
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
-        "logging": {"logs": {"default": {"level": "ERROR"}}},
+        "logging": {"logs": {"default": {"level": "ERROR", "encoder": _without_secrets()}}},
         "apps": {
             "http": {
                 "grace_period": "1s",
@@ -123,6 +123,23 @@ def configuration(*, port: int, store_host: str) -> dict[str, Any]:
                     }
                 },
             }
+        },
+    }
+
+
+def _without_secrets() -> dict[str, Any]:
+    """Log lines of requests without headers (tokens of sessions, signatures of the platform) and signed parameters.
+
+    Source: https://caddyserver.com/docs/json/logging/logs/encoder/filter/
+    """
+    hide = [{"type": "delete", "parameter": parameter} for parameter in PRESIGNED_PARAMETERS]
+    return {
+        "format": "filter",
+        "wrap": {"format": "json"},
+        "fields": {
+            "request>headers": {"filter": "delete"},
+            "request>uri": {"filter": "query", "actions": hide},
+            "resp_headers": {"filter": "delete"},
         },
     }
 

@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -144,11 +145,24 @@ def prepare(directory: Path) -> None:
 
 
 def remove_sockets(config: StoreConfig) -> None:
-    """Removes the sockets that the server leaves in /tmp, whatever TMPDIR says; their names hold its ports."""
+    """Removes the sockets that the server leaves in /tmp, whatever TMPDIR says; their names hold its ports.
+
+    Not those at which somebody listens: another platform that was given one of the ports since.
+    """
     for port in asdict(config.ports).values():
-        for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 -- the server's choice
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 -- the server's choice
             with contextlib.suppress(OSError):  # another user's
-                socket.unlink()
+                if not _listens(path):
+                    path.unlink()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
 
 
 def why_not_a_key(key: str) -> str | None:

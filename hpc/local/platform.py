@@ -11,18 +11,17 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from hpc.local.configuration import ACCOUNT, PlatformConfig, is_free, write_private
+from hpc.local.configuration import ACCOUNT, PlatformConfig, write_private
 from hpc.local.deploy import DeployError, DeployTarget, deploy
 from hpc.local.emulator import CDK_OBJECTS_DIR
+from hpc.local.loopback import answers, is_free
 from hpc.local.object_store import remove_sockets
-from hpc.local.supervisor import LAST_WORDS_FILE, LOCK_FILE, end_orphans
+from hpc.local.supervisor import LAST_WORDS_FILE, LOCK_FILE, LONGEST_END_S, end_orphans
 from hpc.local.web import WEB_FILE, WebConfig, wait_until_it_answers
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +31,8 @@ STATE_FILE = "platform.json"
 # There from a start of the platform until it has continued what the one before left; outlives an interrupted `hpc up`.
 RUNS_TO_CONTINUE_FILE = "runs-to-continue"
 START_TIMEOUT_S = 60
-# The emulator may take 50 s (its jobs' grace of 30 s in it), each of the others 10.
-STOP_TIMEOUT_S = 90
-# No proxy of the person's knows this machine's loopback.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+# Some time more than the platform may take to end its processes one after the other.
+STOP_TIMEOUT_S = LONGEST_END_S + 15
 
 
 class PlatformError(Exception):
@@ -245,13 +242,16 @@ def _configuration(directory: Path, config_file: Path, port: int | None) -> Plat
         raise PlatformError(
             f"{config_file} cannot be read: {error}; delete it, and the platform makes a new one", exit_code=2
         ) from error
-    return PlatformConfig.make(
+    config = PlatformConfig.make(
         state_dir=directory,
         project_root=PROJECT_ROOT,
         port=port or (last.port if last else DEFAULT_PORT),
         region=os.environ.get("Region") or "us-east-1",  # noqa: SIM112 -- the setting's name
         last=last,
     )
+    if last and last.store.ports != config.store.ports:  # this is the last time that anybody knows these ports
+        remove_sockets(last.store)
+    return config
 
 
 def _platform_environment(directory: Path) -> dict[str, str]:
@@ -320,11 +320,7 @@ def _user_name() -> str:
 
 
 def _answers(endpoint_url: str) -> bool:
-    try:
-        with _DIRECT.open(f"{endpoint_url}/_ministack/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+    return answers(f"{endpoint_url}/_ministack/health")
 
 
 def _is_locked(path: Path) -> bool:

@@ -9,7 +9,6 @@ elsewhere the next platform does).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -18,14 +17,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from hpc.local import front_door, object_store, web
-from hpc.local.batch.strays import end_processes_in
+from hpc.local.batch.strays import end_processes_in, wait_for_ends
+from hpc.local.child import END_WITHIN_S, Child
 from hpc.local.configuration import JOBS_DIR, PlatformConfig, write_private
 
 LOCK_FILE = "platform.lock"
@@ -35,63 +32,12 @@ STORE_DIR = "objects"
 LAST_WORDS_FILE = "ended.txt"
 
 _LOOK_EVERY_S = 0.2
-# A child that dies so often within so short a time will not live the next time either.
-_MOST_RESTARTS = 5
-_RESTARTS_WITHIN_S = 60.0
 # The emulator ends its jobs (30 s of grace each) and saves its state.
 _END_EMULATOR_S = 50
-_END_OTHERS_S = 10
+# Page, recovery, front door and object store besides the emulator, one after the other.
+LONGEST_END_S = _END_EMULATOR_S + 4 * END_WITHIN_S
 # Whoever looks whether a platform runs holds the lock for a moment, too.
 _LOCK_WITHIN_S = 1.0
-_PR_SET_PDEATHSIG = 1
-
-
-@dataclass
-class Child:
-    """One process of the platform, and how it is started and ended."""
-
-    name: str
-    command: list[str]
-    environment: Mapping[str, str]
-    folder: Path
-    end_signal: signal.Signals = signal.SIGTERM
-    end_within_s: float = _END_OTHERS_S
-    process: subprocess.Popen[bytes] | None = None
-    restarts: deque[float] = field(default_factory=deque)
-
-    def start(self, log: Path) -> None:
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                self.command,
-                env=dict(self.environment),
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 -- this process has one thread
-            )
-
-    def has_died(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
-
-    def end(self) -> None:
-        """Ends the process, by force when it takes too long."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(self.end_signal)
-        try:
-            self.process.wait(self.end_within_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def may_start_again(self) -> bool:
-        """Whether it has not died too often just now; counts this time."""
-        now = time.monotonic()
-        self.restarts.append(now)
-        while self.restarts and self.restarts[0] < now - _RESTARTS_WITHIN_S:
-            self.restarts.popleft()
-        return len(self.restarts) <= _MOST_RESTARTS
 
 
 def children(config: PlatformConfig, config_file: Path) -> list[Child]:
@@ -260,16 +206,20 @@ class Supervisor:
 
 
 def end_orphans(state: Path) -> None:
-    """Ends what a killed platform has left running: its processes, where the system did not, and its jobs."""
+    """Ends what a killed platform has left running: its processes, where the system did not, and its jobs.
+
+    Returns when they have ended, so that ports and files are free.
+    """
     try:
         pids = json.loads((state / CHILDREN_FILE).read_text())
     except (FileNotFoundError, ValueError):
         pids = {}
-    for pid in pids.values():
-        if _names(_command_line(int(pid)), state):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+    ours = [int(pid) for pid in pids.values() if _names(_command_line(int(pid)), state)]
+    for pid in ours:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     end_processes_in(state / JOBS_DIR)
+    wait_for_ends(ours)
 
 
 def _names(command_line: str, state: Path) -> bool:
@@ -285,15 +235,6 @@ def _command_line(pid: int) -> str:
         return ""
     found = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return found.stdout
-
-
-def _end_with_parent() -> None:
-    """Linux kills this process when its parent dies; called between fork and exec."""
-    if sys.platform == "linux":
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-_LIBC = ctypes.CDLL(None)
 
 
 def hold_lock(state: Path) -> IO[str]:

@@ -9,22 +9,18 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from hpc.local.configuration import is_free, write_private
+from hpc.local.configuration import write_private
+from hpc.local.loopback import answers, free_port
 
 WEB_FILE = "web.json"
 DEFAULT_WEB_PORT = 8080
 # Its process is up within a second on a quiet machine.
 _ANSWERS_WITHIN_S = 30.0
-# No proxy of the person's knows this machine's loopback.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class WebConfig:
     ) -> WebConfig:
         """The next configuration: port and session key of the last one go on, so that open pages go on to work."""
         return cls(
-            port=last.port if last else _free_port(DEFAULT_WEB_PORT),
+            port=last.port if last else free_port(DEFAULT_WEB_PORT),
             api_endpoint=api_endpoint,
             region=region,
             access_key_id=access_key_id,
@@ -103,18 +99,7 @@ def wait_until_it_answers(config: WebConfig) -> bool:
     """False when the page does not answer in time."""
     give_up_at = time.monotonic() + _ANSWERS_WITHIN_S
     while time.monotonic() < give_up_at:
-        try:
-            with _DIRECT.open(f"{config.url}/healthz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+        if answers(f"{config.url}/healthz"):
+            return True
+        time.sleep(0.1)
     return False
-
-
-def _free_port(wanted: int) -> int:
-    """The wanted port, or another one that is free now."""
-    if is_free(wanted):
-        return wanted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

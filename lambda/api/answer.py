@@ -1,6 +1,7 @@
 """What a call is answered with."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from problems import CONTENT_TYPE, Problem
 from hpc.runs import as_text
 
 # Answers are about runs that go on; a page that is gone back to must not show old ones. Nothing here is a web page.
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from problems import FieldError, Problem
+from problems import Problem
 
 from hpc import stack
 from hpc.connection import Connection, client_config
+from hpc.errors import Refusal
 from hpc.runs import Run, Runs
 from hpc.stack import Stack
 from hpc.wording import quoted
@@ -80,12 +81,19 @@ class Deployment:
         if name not in self.workflows:
             known = ", ".join(self.workflows) or "(none)"
             detail = f"found {quoted(name)}; expected one of {known}"
-            raise Problem(404, f"workflow: {detail}", [FieldError("workflow", detail)])
+            raise Problem(404, f"workflow: {detail}", [Refusal("workflow", detail)])
         return self.workflows[name]
 
     def run(self, run_id: str) -> tuple[Run, Workflow]:
-        """A run with its parameters, and its workflow; raises NotFound."""
-        run = self.runs.with_parameters(self.runs.get(run_id))
+        """A run with its parameters, and its workflow; raises NotFound, and what `completed` does."""
+        return self.completed(self.runs.get(run_id))
+
+    def completed(self, run: Run) -> tuple[Run, Workflow]:
+        """The run with its parameters, and its workflow.
+
+        Raises WrongInput when nobody knows the parameters any more, Problem (404) when the workflow is not deployed.
+        """
+        run = self.runs.with_parameters(run)
         return run, self.workflow(run.workflow)
 
 

@@ -14,8 +14,9 @@ from schemas import COMPONENTS, ref
 _DESCRIPTION = """Submits batch workflows, watches them and fetches their results.
 
 Every call is signed with AWS Signature Version 4 (service `execute-api`). Refusals are problem details (RFC 9457)."""
-# What any call may meet: a malformed one, one that is not signed or not allowed, too many, and a fault of ours.
-_ALWAYS = (400, 403, 429, 500, 503)
+# What any call may meet: a malformed one, one that is not signed or not allowed, too many, a fault of ours, and an
+# answer for which API Gateway does not wait.
+_ALWAYS = (400, 403, 429, 500, 503, 504)
 
 
 def document() -> dict[str, Any]:
@@ -45,9 +46,6 @@ def document() -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     answers = {str(status): _answer(status, ref(name), "application/json") for status, name in route.answers.items()}
-    if route.operation == "create_run":
-        either = {"anyOf": [ref("Run"), ref("DryRun")]}
-        answers["200"] = _answer(200, either, "application/json")
     refusals = {
         str(status): _answer(status, ref("Problem"), CONTENT_TYPE) for status in sorted({*route.refusals, *_ALWAYS})
     }

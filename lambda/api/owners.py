@@ -3,8 +3,11 @@
 import re
 from collections.abc import Collection
 
-from problems import FieldError, Problem, of_fields
+from deployment import Deployment
+from problems import Problem, of_fields
+from request import Request
 
+from hpc.errors import Refusal
 from hpc.runs import Run
 
 # Who submits through a page that knows no sign-in.
@@ -31,8 +34,15 @@ def owner_of(caller: str, header: str | None, *, trusted_roles: Collection[str])
         return SHARED
     if not _OWNER.fullmatch(header):
         expected = "1 to 256 visible ASCII characters"
-        raise of_fields(400, [FieldError("X-Hpc-Owner", f"found {header[:60]!r}; expected {expected}")])
+        raise of_fields(400, [Refusal("X-Hpc-Owner", f"found {header[:60]!r}; expected {expected}")])
     return header
+
+
+def own_run(deployment: Deployment, request: Request, owner: str) -> Run:
+    """The run that a call names, if the caller may decide over it; raises NotFound, or what `check_owner` does."""
+    run = deployment.runs.get(request.path["run_id"])
+    check_owner(run, owner=owner, caller=request.caller, admins=deployment.environment.admins)
+    return run
 
 
 def check_owner(run: Run, *, owner: str, caller: str, admins: Collection[str]) -> None:

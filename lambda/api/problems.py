@@ -1,7 +1,6 @@
 """Problem details (RFC 9457): every refusal of the API, and what the errors of `hpc` are in HTTP."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -22,18 +21,10 @@ MAX_ERRORS = 50
 MAX_FIELD_CHARACTERS = 100
 
 
-@dataclass(frozen=True)
-class FieldError:
-    """What is wrong with one field of a request."""
-
-    field: str
-    detail: str
-
-
 class Problem(Exception):
     """A request that is refused, with the status of the answer."""
 
-    def __init__(self, status: int, detail: str, errors: Iterable[FieldError] = ()) -> None:
+    def __init__(self, status: int, detail: str, errors: Iterable[Refusal] = ()) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -62,7 +53,7 @@ _STATUSES: tuple[tuple[type[HpcError], int], ...] = (
 )
 
 
-def of_fields(status: int, errors: Iterable[FieldError]) -> Problem:
+def of_fields(status: int, errors: Iterable[Refusal]) -> Problem:
     """A problem that is nothing but fields."""
     found = tuple(errors)
     fields = ", ".join(error.field[:MAX_FIELD_CHARACTERS] for error in found[:MAX_ERRORS])
@@ -72,11 +63,7 @@ def of_fields(status: int, errors: Iterable[FieldError]) -> Problem:
 def of_error(error: HpcError) -> Problem:
     """The same in HTTP as what the command line tells; its messages stay as they are."""
     if isinstance(error, WrongParameters):
-        return of_fields(422, (_field_error(refusal) for refusal in error.refusals))
+        return of_fields(422, error.refusals)
     status = next(status for kind, status in _STATUSES if isinstance(error, kind))
     field = error.field if isinstance(error, WrongInput) else None
-    return Problem(status, str(error), [FieldError(field, str(error))] if field else [])
-
-
-def _field_error(refusal: Refusal) -> FieldError:
-    return FieldError(refusal.field, refusal.detail)
+    return Problem(status, str(error), [Refusal(field, str(error))] if field else [])

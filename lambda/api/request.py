@@ -4,18 +4,18 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lamb
 """
 
 import base64
-import functools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import fastjsonschema
-from problems import FieldError, Problem, of_fields
+from problems import Problem, of_fields
 from routes import PATH_PARAMETERS, Route, route_of
 from schemas import COMPONENTS
 
+from hpc.errors import Refusal
+from hpc.parameters import fits
 from hpc.wording import quoted
 
 MAX_BODY_BYTES = 64 * 1024
@@ -70,12 +70,14 @@ def _body(event: Mapping[str, Any], name: str) -> dict[str, Any]:
         raise Problem(413, f"Body: found {len(raw)} bytes; expected at most {MAX_BODY_BYTES}")
     try:
         document = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        # Neither half a surrogate (`"\ud800"`) nor a number beyond all floats (`1e999`) can be stored or sent on.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise Problem(400, f"Body: found no JSON ({error}); expected a JSON object") from error
     if not isinstance(document, dict):
         raise Problem(400, f"Body: found {quoted(document)}; expected a JSON object")
     schema = COMPONENTS[name]
-    missing = [FieldError(field, "found nothing; expected " + schema["properties"][field]["description"])
+    missing = [Refusal(field, "found nothing; expected " + schema["properties"][field]["description"])
                for field in schema["required"] if field not in document]  # fmt: skip
     if wrong := [*missing, *_unknown(schema["properties"], document), *_wrong(schema["properties"], document)]:
         raise of_fields(422, wrong)
@@ -96,21 +98,12 @@ def _typed(schema: Mapping[str, Any] | None, text: str) -> Any:
     return text
 
 
-def _unknown(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[FieldError]:
+def _unknown(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Refusal]:
     for name in sorted(given.keys() - known.keys()):
-        yield FieldError(name, f"found {quoted(given[name])}; expected one of {', '.join(sorted(known)) or '(none)'}")
+        yield Refusal(name, f"found {quoted(given[name])}; expected one of {', '.join(sorted(known)) or '(none)'}")
 
 
-def _wrong(schemas: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> Iterator[FieldError]:
+def _wrong(schemas: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> Iterator[Refusal]:
     for name, schema in schemas.items():
-        if name in given:
-            try:
-                _check(json.dumps(schema, sort_keys=True))(given[name])
-            except fastjsonschema.JsonSchemaValueException:
-                yield FieldError(name, f"found {quoted(given[name])}; expected {schema['description']}")
-
-
-@functools.cache
-def _check(schema: str) -> Callable[[Any], Any]:
-    check: Callable[[Any], Any] = fastjsonschema.compile(json.loads(schema), use_default=False)
-    return check
+        if name in given and not fits(schema, given[name]):
+            yield Refusal(name, f"found {quoted(given[name])}; expected {schema['description']}")

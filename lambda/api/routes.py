@@ -1,6 +1,6 @@
 """The one table of what can be called. API Gateway's methods, the dispatch and /openapi.json are made from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,13 @@ LIMIT: Schema = {
 NEXT: Schema = {"type": "string", "maxLength": 2000, "description": "the `next` of the page before"}
 
 
-def one_of(values: list[str]) -> Schema:
+def idempotency_key(use: str) -> Mapping[str, Schema]:
+    """The header with which a request can be sent again; `use` is what the key is for."""
+    allowed = "1 to 128 of A-Z, a-z, 0-9, '_' and '-'"
+    return {"Idempotency-Key": {"type": "string", "pattern": IDEMPOTENCY_KEY, "description": f"{allowed}, {use}"}}
+
+
+def one_of(values: Sequence[str]) -> Schema:
     return {"type": "string", "enum": values, "description": f"one of {', '.join(values)}"}
 
 
@@ -53,6 +59,7 @@ ROUTES = (
         "create_upload",
         "A presigned POST for a small input file",
         {201: "Upload"},
+        headers=idempotency_key("for the same place each time; without it each upload has a place of its own"),
         body="NewUpload",
         refusals=(404, 413, 422),
     ),
@@ -61,15 +68,9 @@ ROUTES = (
         "/runs",
         "create_run",
         "Starts a run, once for each key; or only says whether it could be started",
-        {201: "Run", 200: "Run"},
+        {201: "Run", 200: "RunOrDryRun"},
         query={"dry_run": {"type": "boolean", "default": False, "description": "true or false"}},
-        headers={
-            "Idempotency-Key": {
-                "type": "string",
-                "pattern": IDEMPOTENCY_KEY,
-                "description": "1 to 128 of A-Z, a-z, 0-9, '_' and '-', new for each run; not needed for a dry run",
-            }
-        },
+        headers=idempotency_key("new for each run; not needed for a dry run"),
         body="NewRun",
         refusals=(404, 409, 413, 422),
     ),
@@ -88,7 +89,7 @@ ROUTES = (
             "next": NEXT,
         },
     ),
-    Route("GET", "/runs/{run_id}", "get_run", "A run and its steps", {200: "RunWithSteps"}, refusals=(404,)),
+    Route("GET", "/runs/{run_id}", "get_run", "A run and its steps", {200: "RunWithSteps"}, refusals=(404, 422)),
     Route(
         "GET",
         "/runs/{run_id}/tasks",
@@ -101,7 +102,7 @@ ROUTES = (
             "limit": LIMIT,
             "next": NEXT,
         },
-        refusals=(404,),
+        refusals=(404, 422),
     ),
     Route(
         "GET",
@@ -109,7 +110,7 @@ ROUTES = (
         "get_log",
         "The last 1,000 lines that a task wrote",
         {200: "Log"},
-        refusals=(404,),
+        refusals=(404, 422),
     ),
     Route(
         "GET",
@@ -117,7 +118,7 @@ ROUTES = (
         "list_results",
         "The outputs of a run that succeeded, each with a URL that is good for minutes",
         {200: "Results"},
-        refusals=(404, 409),
+        refusals=(404, 409, 422),
     ),
     Route(
         "POST",
@@ -133,7 +134,7 @@ ROUTES = (
         "resume_run",
         "Continues a run that failed or was cancelled",
         {202: "Run"},
-        refusals=(404, 409),
+        refusals=(404, 409, 422),
     ),
     Route("GET", "/openapi.json", "get_openapi", "This description", {200: "OpenApi"}),
 )

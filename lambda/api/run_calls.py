@@ -6,16 +6,16 @@ from dataclasses import asdict
 
 from answer import Answer
 from deployment import Deployment
-from owners import check_owner
-from problems import FieldError, of_fields
+from owners import own_run
+from problems import of_fields
 from request import Request
 
 from hpc import parameters, submission
 from hpc.cancel import cancel
+from hpc.errors import Refusal
 from hpc.objects import check_output_names
 from hpc.resume import resume
 from hpc.run_pages import RunFilter, page_of_runs
-from hpc.runs import Run
 from hpc.submission_keys import SubmissionKey
 from hpc.tasks import Tasks
 from hpc.wording import quoted
@@ -36,7 +36,7 @@ def create_run(deployment: Deployment, request: Request, owner: str) -> Answer:
         )
     if "Idempotency-Key" not in request.headers:
         expected = request.route.headers["Idempotency-Key"]["description"]
-        raise of_fields(400, [FieldError("Idempotency-Key", f"found nothing; expected {expected}")])
+        raise of_fields(400, [Refusal("Idempotency-Key", f"found nothing; expected {expected}")])
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     key = SubmissionKey(owner, request.headers["Idempotency-Key"], digest)
     run, is_new = submission.submit_once(connection, stack, workflow, values, overwrite=body["overwrite"], key=key)
@@ -55,7 +55,7 @@ def list_runs(deployment: Deployment, request: Request, owner: str) -> Answer:
     page = page_of_runs(deployment.runs, wanted, limit=query["limit"], after=query.get("next"))
     if page is None:
         detail = f"found {quoted(query['next'])}; expected the `next` of an earlier page"
-        raise of_fields(400, [FieldError("next", detail)])
+        raise of_fields(400, [Refusal("next", detail)])
     return Answer(200, {"runs": [run.as_json() for run in page.runs], "next": page.next})
 
 
@@ -68,7 +68,7 @@ def get_run(deployment: Deployment, request: Request, _owner: str) -> Answer:
 
 def cancel_run(deployment: Deployment, request: Request, owner: str) -> Answer:
     """Asks for the run's end. Jobs take up to a minute to end, longer than API Gateway waits for an answer."""
-    run = _own_run(deployment, request, owner)
+    run = own_run(deployment, request, owner)
     deployment.connection.client("lambda").invoke(
         FunctionName=deployment.environment.function_name,
         InvocationType="Event",
@@ -87,13 +87,5 @@ def finish_cancelling(deployment: Deployment, run_id: str, execution_arn: str) -
 
 def resume_run(deployment: Deployment, request: Request, owner: str) -> Answer:
     """Continues a run in a new execution."""
-    _own_run(deployment, request, owner)
-    run, workflow = deployment.run(request.path["run_id"])
+    run, workflow = deployment.completed(own_run(deployment, request, owner))
     return Answer(202, resume(deployment.connection, deployment.stack, workflow, run).as_json())
-
-
-def _own_run(deployment: Deployment, request: Request, owner: str) -> Run:
-    """The run, if the caller may decide over it."""
-    run = deployment.runs.get(request.path["run_id"])
-    check_owner(run, owner=owner, caller=request.caller, admins=deployment.environment.admins)
-    return run

@@ -1,12 +1,12 @@
 """What the API takes and gives, as JSON Schemas. Requests are checked by them, and /openapi.json shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
 
-STATUSES = ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
-TASK_STATUSES = ["PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"]
+STATUSES: Sequence[str] = ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+TASK_STATUSES: Sequence[str] = ["PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"]
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
 TASK = r"^[A-Za-z][A-Za-z0-9_]{0,79}-[0-9]{1,7}$"
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9_-]{1,128}$"
@@ -32,6 +32,10 @@ def several(item: Schema) -> Schema:
 def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
+
+# S3 would put the name of the file that is sent in its place, and so decide over the key.
+# Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTForms.html
+_NO_VARIABLE = r"(?![\s\S]*\$\{filename\})"
 
 NAME: Schema = {
     "type": "string",
@@ -59,12 +63,17 @@ NEW_UPLOAD: Schema = {
     "required": ["workflow", "project", "file_name"],
     "properties": {
         "workflow": NAME,
-        "project": {"type": "string", "maxLength": 200, "description": "a project's name, as runs have it"},
+        "project": {
+            "type": "string",
+            "maxLength": 200,
+            "pattern": f"^{_NO_VARIABLE}",
+            "description": "a project's name, as runs have it",
+        },
         "file_name": {
             "type": "string",
             # Of "." and ".." object stores on disks would make something else.
-            "pattern": r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]{1,200}$",
-            "description": "a file's name of 1 to 200 characters without folder and control characters",
+            "pattern": rf"^(?!\.{{1,2}}$){_NO_VARIABLE}[^/\\\x00-\x1f\x7f]{{1,200}}$",
+            "description": "a file's name of 1 to 200 characters without folder, control characters and ${filename}",
         },
     },
 }
@@ -99,6 +108,7 @@ COMPONENTS: Mapping[str, Schema] = {
     "Step": STEP,
     "Runs": thing(runs=several(ref("Run")), next=TOKEN),
     "DryRun": thing(parameters=ANY_OBJECT, estimate={"type": ["object", "null"]}),
+    "RunOrDryRun": {"anyOf": [ref("Run"), ref("DryRun")]},
     "Workflows": thing(
         workflows=several(
             thing(

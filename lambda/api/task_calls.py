@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from answer import Answer, in_seconds
 from deployment import Deployment
-from owners import check_owner
-from problems import FieldError, Problem, of_fields
+from owners import own_run
+from problems import Problem, of_fields
 from request import Request
 
+from hpc.errors import Refusal
 from hpc.logs import LogLine, Logs
 from hpc.outputs import download_url, stored_outputs
 from hpc.tasks import Tasks
@@ -56,8 +57,7 @@ def get_log(deployment: Deployment, request: Request, _owner: str) -> Answer:
 
 def list_results(deployment: Deployment, request: Request, owner: str) -> Answer:
     """The outputs, with URLs that work for whoever has them: so only the owner gets them."""
-    run, workflow = deployment.run(request.path["run_id"])
-    check_owner(run, owner=owner, caller=request.caller, admins=deployment.environment.admins)
+    run, workflow = deployment.completed(own_run(deployment, request, owner))
     found = stored_outputs(deployment.connection, deployment.stack, workflow, run)
     expires_at = in_seconds(RESULTS_GOOD_FOR_S)
     results = [
@@ -77,7 +77,7 @@ def list_results(deployment: Deployment, request: Request, owner: str) -> Answer
 def _start(text: str) -> int:
     if not re.fullmatch("[0-9]{1,7}", text):
         detail = f"found {quoted(text)}; expected the `next` of an earlier page"
-        raise of_fields(400, [FieldError("next", detail)])
+        raise of_fields(400, [Refusal("next", detail)])
     return int(text)
 
 

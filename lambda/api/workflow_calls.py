@@ -1,16 +1,17 @@
 """Answers about workflows, and uploads for them."""
 
+import hashlib
 import secrets
 from typing import Any
 
 from answer import Answer, in_seconds
 from deployment import Deployment
 from openapi import document
-from problems import FieldError, Problem, of_fields
+from problems import Problem, of_fields
 from request import Request
 
 from hpc import parameters
-from hpc.errors import WrongInput, WrongParameters
+from hpc.errors import Refusal, WrongInput, WrongParameters
 from hpc.objects import check_output_names
 from hpc.workflows import PROJECT, Workflow
 
@@ -28,27 +29,38 @@ def get_openapi(_deployment: Deployment, _request: Request, _owner: str) -> Answ
     return Answer(200, document())
 
 
-def create_upload(deployment: Deployment, request: Request, _owner: str) -> Answer:
-    """A form with which one file of at most `MAX_UPLOAD_BYTES` can be put under one new key, and under no other."""
+def create_upload(deployment: Deployment, request: Request, owner: str) -> Answer:
+    """A form with which one file of at most `MAX_UPLOAD_BYTES` can be put under one key, and under no other."""
     workflow = deployment.workflow(request.body["workflow"])
     if workflow.upload is None:
         detail = f"found {workflow.name}, which takes no file; expected one that does"
-        raise of_fields(422, [FieldError("workflow", detail)])
+        raise of_fields(422, [Refusal("workflow", detail)])
     project, file_name = request.body["project"], request.body["file_name"]
-    # A folder of its own for each upload: what a run reads is never replaced under it.
-    key = f"{workflow.upload.prefix}{project}/{secrets.token_hex(6)}/{file_name}"
+    folder = _folder(owner, request.headers.get("Idempotency-Key"))
+    key = f"{workflow.upload.prefix}{project}/{folder}/{file_name}"
     values = {PROJECT: project, workflow.upload.key_parameter: key}
     _check(workflow, values, {PROJECT: "project", workflow.upload.key_parameter: "file_name"})
     bucket = deployment.stack.bucket
     post = deployment.connection.client("s3").generate_presigned_post(
         bucket,
         key,
-        Fields={"key": key},
-        Conditions=[{"key": key}, ["content-length-range", 0, MAX_UPLOAD_BYTES]],
+        # botocore adds that bucket and key are these.
+        Conditions=[["content-length-range", 0, MAX_UPLOAD_BYTES]],
         ExpiresIn=UPLOAD_GOOD_FOR_S,
     )
     more = {"bucket": bucket, "key": key, "max_bytes": MAX_UPLOAD_BYTES, "expires_at": in_seconds(UPLOAD_GOOD_FOR_S)}
     return Answer(201, {"url": post["url"], "fields": post["fields"], **more})
+
+
+def _folder(owner: str, idempotency_key: str | None) -> str:
+    """A folder of its own for each upload: what a run reads is not replaced under it.
+
+    With a key it is the same each time, for one owner: a request that is sent again leaves no second copy behind. No
+    key has a '#' in it, so no other owner and key come to the same text.
+    """
+    if idempotency_key is None:
+        return secrets.token_hex(6)
+    return hashlib.sha256(f"{owner}#{idempotency_key}".encode()).hexdigest()[:12]
 
 
 def _check(workflow: Workflow, values: dict[str, Any], fields: dict[str, str]) -> None:
@@ -59,10 +71,10 @@ def _check(workflow: Workflow, values: dict[str, Any], fields: dict[str, str]) -
             parameters.check_given(workflow, {name: value})
         check_output_names(workflow, values, of_file=False)
     except WrongParameters as error:
-        raise of_fields(422, [FieldError(fields[each.field], each.detail) for each in error.refusals]) from error
+        raise of_fields(422, [Refusal(fields[each.field], each.detail) for each in error.refusals]) from error
     except WrongInput as error:
         field = fields.get(error.field or "", "file_name")
-        raise Problem(422, str(error), [FieldError(field, str(error))]) from error
+        raise Problem(422, str(error), [Refusal(field, str(error))]) from error
 
 
 def _described(workflow: Workflow) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from branch_plan import BranchPlan, shard_list_key
+from branch_plan import BranchPlan
 from map_event import JobMapEvent
 
 # Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
@@ -23,50 +23,46 @@ WRITTEN_AT_ONCE = 100
 MOST_ROWS = 10_000
 TRIES = 6
 # Attributes of the job that a row had before; those of all its jobs stay.
-OF_LAST_JOB = ("job_id", "reason", "started_at", "stopped_at", "counts", "child")
+OF_LAST_JOB = ("job_id", "reason", "started_at", "stopped_at", "counts")
 
 
-def make_rows(dynamodb: Any, request: JobMapEvent, plans: Mapping[str, BranchPlan]) -> int:
-    """Makes a row for what each branch has to do; returns how many tasks there are. Says on stdout what went wrong."""
+def make_rows(dynamodb: Any, request: JobMapEvent, plans: Mapping[str, BranchPlan]) -> None:
+    """Makes a row for each task that the branches have to do, `MOST_ROWS` at most. Says on stdout what went wrong."""
     tasks = list(islice(planned(request, plans), MOST_ROWS))
     try:
         for start in range(0, len(tasks), WRITTEN_AT_ONCE):
             write(dynamodb, [update(request, *task) for task in tasks[start : start + WRITTEN_AT_ONCE]])
     except (ClientError, BotoCoreError) as error:
         print(f"rows of run {request.run_id} were not made, events will make them: {error}")
-    return len(tasks)
 
 
-def planned(request: JobMapEvent, plans: Mapping[str, BranchPlan]) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """State, index and what else is known of each task: merges, groups, then shards."""
+def planned(request: JobMapEvent, plans: Mapping[str, BranchPlan]) -> Iterator[tuple[str, int]]:
+    """State and index of each task: merges, groups, then shards."""
     for state, plan in plans.items():
         if plan.merge_to_do:
-            yield request.branches[state], 0, {}
+            yield request.branches[state], 0
     for state, plan in plans.items():
         if plan.grouped:
-            given = {"shard_list": shard_list_key(request, state, plan), "shard_state": state}
-            for index, (offset, size) in enumerate(plan.groups):
-                yield request.group_states[state], index, {**given, "offset": offset, "size": size}
+            yield from ((request.group_states[state], index) for index, _ in enumerate(plan.groups))
     for state, plan in plans.items():
         if not plan.grouped:
-            yield from ((state, number, {}) for number in plan.to_do)
+            yield from ((state, number) for number in plan.to_do)
 
 
-def update(request: JobMapEvent, state: str, index: int, more: Mapping[str, Any]) -> dict[str, Any]:
+def update(request: JobMapEvent, state: str, index: int) -> dict[str, Any]:
     """The write of a row, which is refused when the row is further already."""
     version = f"{round(request.planned_at.timestamp() * 1000):013d}"
-    values = {"version": version, "state": state, "index": index, "status": "PENDING", **more}
-    removed = [name for name in OF_LAST_JOB if name not in values]
+    values = {"version": version, "state": state, "index": index, "status": "PENDING"}
     return {
         "Update": {
             "TableName": request.table,
             "Key": {"pk": {"S": f"RUN#{request.run_id}"}, "sk": {"S": f"TASK#{state}#{index:06d}"}},
             "UpdateExpression": (
                 f"SET {', '.join(f'#{name} = :{name}' for name in values)} "
-                f"REMOVE {', '.join(f'#{name}' for name in removed)}"
+                f"REMOVE {', '.join(f'#{name}' for name in OF_LAST_JOB)}"
             ),
             "ConditionExpression": "attribute_not_exists(#version) OR #version < :version",
-            "ExpressionAttributeNames": {f"#{name}": name for name in (*values, *removed)},
+            "ExpressionAttributeNames": {f"#{name}": name for name in (*values, *OF_LAST_JOB)},
             "ExpressionAttributeValues": {
                 f":{name}": {"N": str(value)} if isinstance(value, int) else {"S": value}
                 for name, value in values.items()
@@ -76,18 +72,18 @@ def update(request: JobMapEvent, state: str, index: int, more: Mapping[str, Any]
 
 
 def write(dynamodb: Any, updates: Sequence[dict[str, Any]]) -> None:
-    """All but those that are refused; raises what DynamoDB raises when it does not take them."""
+    """All but those that are refused; raises what DynamoDB raises when it does not take one of them in any try."""
     for number in range(TRIES):
-        if not updates:
-            return
         try:
             dynamodb.transact_write_items(TransactItems=list(updates))
             return
         except dynamodb.exceptions.TransactionCanceledException as error:
             codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
             left = [each for each, code in zip(updates, codes, strict=True) if code != "ConditionalCheckFailed"]
+            if not left:
+                return
+            if number == TRIES - 1:
+                raise
             if len(left) == len(updates):
-                if number == TRIES - 1:
-                    raise
                 time.sleep(0.05 * 2**number)
             updates = left

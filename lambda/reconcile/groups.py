@@ -5,13 +5,14 @@ shard, which is in the list beside the manifest; without a list, all shards are 
 of a shard that a later group has again follows that child.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 from platform_access import Access, Record, client, job_message
+from rows import ENDED, JOB_PREFIX, is_news
 
-ENDED = ("SUCCEEDED", "FAILED")
 FAILED_ROWS_PER_GROUP = 100
 NO_LIST = ".all"  # how the key of a list that is not written ends
 Task = tuple[str, int]
@@ -24,69 +25,58 @@ class Groups:
         self._access = access
         self._run_id = run_id
         self._rows = rows
+        # Shards of each state whose rows this look's messages make or move: a later group's child may move them on.
+        self._told: defaultdict[str, set[int]] = defaultdict(set)
 
     def missing(self, jobs: Sequence[Record]) -> list[dict[str, Any]]:
-        """Messages of the groups among a run's jobs, and of their children that have a row or should have one."""
+        """Messages of the groups among a run's jobs, and of their children that have a row or should have one.
+
+        Those of earlier tries as well: what failed in them is told of although the rows are of the next try already.
+        """
         arrays = [job["jobId"] for job in jobs if job.get("arrayProperties")]
         groups = sorted(self._access.describe_jobs(arrays), key=lambda job: job["createdAt"])
         messages = [job_message(group) for group in groups if self._differs(group)]
-        for group in self._newest(groups):
+        for group in groups:
             messages += self._of_children(group)
         return messages
 
     def _differs(self, group: Record) -> bool:
         state, _, index = group["jobName"].removeprefix(f"{self._run_id}-").rpartition("-")
         row = self._rows.get((state, int(index)))
+        if is_news(row, group):
+            return True
         if row is None or row.get("job_id") != group["jobId"]:
-            return row is None or str(row["version"])[:13] < f"{int(group['createdAt']):013d}"
+            return False
         counts = {status: count for status, count in group["arrayProperties"]["statusSummary"].items() if count}
         told = {status: int(count) for status, count in row.get("counts", {}).items()}
-        return (row["status"], told) != (group["status"], counts)
-
-    def _newest(self, groups: Sequence[Record]) -> Iterator[Record]:
-        """The groups of the latest try of each state: they name one list of shards."""
-        latest = {environment(group)["STATE"]: environment(group)["SHARD_LIST_KEY"] for group in groups}
-        for group in groups:
-            if environment(group)["SHARD_LIST_KEY"] == latest[environment(group)["STATE"]]:
-                yield group
+        return told != counts
 
     def _of_children(self, group: Record) -> Iterator[dict[str, Any]]:
-        """Of the first children that failed, and of those whose shard has a row of an earlier job."""
-        given = environment(group)
-        state, summary = given["STATE"], group["arrayProperties"]["statusSummary"]
-        with_rows = {index: row for (its_state, index), row in self._rows.items() if its_state == state}
-        failed = summary.get("FAILED", 0)
-        if not failed and not with_rows:
+        """Of the first children that failed, and of those whose shard has a row."""
+        state, failed = environment(group)["STATE"], group["arrayProperties"]["statusSummary"].get("FAILED", 0)
+        rows = {index: row for (its_state, index), row in self._rows.items() if its_state == state}
+        told = _children_with_end(group, rows.values())
+        failed_rows = sum(status == "FAILED" for status in told.values())
+        are_all_told = failed_rows >= min(failed, FAILED_ROWS_PER_GROUP)
+        if are_all_told and not rows and not self._told[state]:
             return
         shards = self._shards(group)
-        wanted = {child: shard for child, shard in enumerate(shards) if shard in with_rows}
-        if failed:
-            page = client("batch").list_jobs(
-                arrayJobId=group["jobId"], jobStatus="FAILED", maxResults=FAILED_ROWS_PER_GROUP
-            )
-            for job in page["jobSummaryList"]:
-                child = int(job["jobId"].rpartition(":")[2])
-                if child < len(shards):
-                    wanted[child] = shards[child]
-        settled = {child for child, shard in wanted.items() if self._is_over(with_rows.get(shard), group, child)}
-        ids = [f"{group['jobId']}:{child}" for child in wanted if child not in settled]
+        wanted = {child for child, shard in enumerate(shards) if shard in rows or shard in self._told[state]}
+        if not are_all_told:
+            wanted |= {child for child in self._failed_children(group) if child < len(shards)}
+        ids = [f"{group['jobId']}:{child}" for child in sorted(wanted - told.keys())]
         for job in self._access.describe_jobs(ids):
-            shard = wanted[int(job["jobId"].rpartition(":")[2])]
-            if self._is_news(with_rows.get(shard), group, job):
+            shard = shards[int(job["jobId"].rpartition(":")[2])]
+            if is_news(rows.get(shard), job):
+                self._told[state].add(shard)
                 yield job_message(job, (state, shard))
 
     @staticmethod
-    def _is_over(row: Record | None, group: Record, child: int) -> bool:
-        return row is not None and row.get("job_id") == f"{group['jobId']}:{child}" and row["status"] in ENDED
-
-    @staticmethod
-    def _is_news(row: Record | None, group: Record, job: Record) -> bool:
-        """A row of a later single job stays; one of this child changes with its status."""
-        if row is None:
-            return True
-        if row.get("job_id") == job["jobId"]:
-            return bool(row["status"] != job["status"])
-        return str(row["version"])[:13] < f"{int(group['createdAt']):013d}"
+    def _failed_children(group: Record) -> set[int]:
+        page = client("batch").list_jobs(
+            arrayJobId=group["jobId"], jobStatus="FAILED", maxResults=FAILED_ROWS_PER_GROUP
+        )
+        return {int(job["jobId"].rpartition(":")[2]) for job in page["jobSummaryList"]}
 
     def _shards(self, group: Record) -> Sequence[int]:
         """The shard of each child; empty when the list has expired."""
@@ -103,6 +93,17 @@ class Groups:
                 raise
             return []
         return [int(number) for number in found["Body"].read().split()]
+
+
+def _children_with_end(group: Record, rows: Iterable[Record]) -> dict[int, str]:
+    """Status of each of a group's children whose end is in its shard's row; by its number in the group."""
+    start = f":{group['jobId']}:"
+    return {
+        int(name.rpartition(":")[2]): job["status"]
+        for row in rows
+        for name, job in row.items()
+        if name.startswith(JOB_PREFIX) and start in name and job["status"] in ENDED
+    }
 
 
 def environment(job: Record) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """One run: what Step Functions and Batch say of it, held against its rows; the difference is sent as messages."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,13 @@ from botocore.exceptions import ClientError
 from groups import Groups
 from open_runs import OpenRun
 from platform_access import EXECUTION_CHANGED, Access, Record, client, job_message, now_text
+from rows import ENDED, is_news, knows_end
 
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
-ENDED = ("SUCCEEDED", "FAILED")
 # A Map whose execution was stopped submits its last jobs a little later.
 QUIET = timedelta(minutes=2)
 # A run whose row nobody made: of an execution that never got as far as its first states.
 WITHOUT_ROW = timedelta(hours=1)
-NAME = re.compile(r"-(?P<state>[A-Za-z0-9_]+)-(?P<index>[0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,18 @@ class RunReconciler:
             return []
         told = ("executionArn", "name", "status", "stopDate", "error", "cause")
         detail = {name: execution[name] for name in told if name in execution}
-        detail["input"] = f'{{"run_id": "{self._run.run_id}"}}'
+        detail["input"] = json.dumps({"run_id": self._run.run_id})
         return [{"source": "hpc.reconcile", "detail-type": EXECUTION_CHANGED, "time": now_text(), "detail": detail}]
 
     def _jobs(self, architecture: str | None) -> list[tuple[tuple[str, int], Record]]:
-        """The run's jobs with their tasks, oldest first; without those of runs whose id only begins as this one's."""
-        start = len(self._run.run_id)
-        named = (
-            (NAME.fullmatch(job["jobName"], start), job)
-            for job in self._access.list_jobs(self._run.run_id, architecture)
-        )
-        return [((name["state"], int(name["index"])), job) for name, job in named if name]
+        """The run's jobs with their tasks, oldest first.
+
+        Not those of runs whose id begins as this one's, or differs in its case only: Batch's filter ignores the case.
+        """
+        name = re.compile(rf"{re.escape(self._run.run_id)}-(?P<state>[A-Za-z0-9_]+)-(?P<index>[0-9]+)")
+        jobs = self._access.list_jobs(self._run.run_id, architecture)
+        named = ((name.fullmatch(job["jobName"]), job) for job in jobs)
+        return [((found["state"], int(found["index"])), job) for found, job in named if found]
 
     def _task_rows(self) -> dict[tuple[str, int], Record]:
         rows: dict[tuple[str, int], Record] = {}
@@ -111,20 +112,12 @@ class RunReconciler:
         self, jobs: Sequence[tuple[tuple[str, int], Record]], rows: Mapping[tuple[str, int], Record]
     ) -> list[dict[str, Any]]:
         """Messages of single jobs that their rows do not tell of as they are."""
-        newest = {task: job["jobId"] for task, job in jobs}
+        tasks = {job["jobId"]: task for task, job in jobs}
         asked = [
-            (task, job["jobId"])
-            for task, job in jobs
-            if not job.get("arrayProperties") and not knows_end(rows.get(task), job)
+            job["jobId"] for task, job in jobs if not job.get("arrayProperties") and not knows_end(rows.get(task), job)
         ]
-        described = {job["jobId"]: job for job in self._access.describe_jobs(job_id for _, job_id in asked)}
-        return [
-            job_message(described[job_id])
-            for task, job_id in asked
-            if job_id in described
-            and (described[job_id]["status"] in ENDED or newest[task] == job_id)
-            and not is_as_told(rows.get(task), described[job_id])
-        ]
+        described = self._access.describe_jobs(asked)
+        return [job_message(job) for job in described if is_news(rows.get(tasks[job["jobId"]]), job)]
 
     def _end_jobs(self, row: Record, going: Iterable[Record]) -> int:
         """Ends the jobs of a run that is over, unless it was resumed while they were looked for."""
@@ -137,36 +130,6 @@ class RunReconciler:
             client("batch").terminate_job(jobId=job["jobId"], reason=reason)
             ended += 1
         return ended
-
-
-def job_name(job: Record) -> str:
-    """The attribute of a task's row that holds this job."""
-    return f"job:{int(job['createdAt']):013d}:{job['jobId']}"
-
-
-def knows_end(row: Record | None, job: Record) -> bool:
-    """Whether a row has the job with its end, which does not change any more."""
-    kept = (row or {}).get(job_name(job))
-    return bool(job["status"] in ENDED and kept and kept["status"] == job["status"] and _points_at_or_past(row, job))
-
-
-def is_as_told(row: Record | None, job: Record) -> bool:
-    """Whether a row already says of its newest job what Batch says."""
-    if row is None or row.get("job_id") != job["jobId"]:
-        return knows_end(row, job)
-    ended = sum(1 for attempt in job.get("attempts") or [] if attempt.get("stoppedAt"))
-    status = "PENDING" if job["status"] == "SUBMITTED" else job["status"]
-    told = sum(1 for attempt in row.get(job_name(job), {}).get("attempts", []) if attempt.get("stopped_at"))
-    return (row["status"], told) == (status, ended)
-
-
-def _points_at_or_past(row: Record | None, job: Record) -> bool:
-    """Whether the row's newest job is this one or a later one, and if it is this one, is over as well."""
-    if row is None:
-        return False
-    if row.get("job_id") == job["jobId"]:
-        return bool(row["status"] == job["status"])
-    return str(row["version"])[:13] >= f"{int(job['createdAt']):013d}"
 
 
 def _is_quiet(row: Record) -> bool:

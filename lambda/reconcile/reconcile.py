@@ -1,9 +1,9 @@
 """Reconcile: finds what no event told, once a minute, and sends it to the queue as an event would.
 
-It looks at Step Functions and Batch as they are now, and at the rows, and lets Record_Event write the difference: rows
-have one writer. Looked after are the runs that are open: every execution that runs, and each that ended lately until
-its rows say so. Jobs are found by their names, whether or not any event told of them; those of a run that is over are
-ended. Array jobs send no events to the rows; their counts and failed children come from here only.
+It looks at Step Functions and Batch as they are now, and at the rows, and lets Record_Event write the difference, which
+alone decides what of it is later. Looked after are the runs that are open: every execution that runs, and each that
+ended lately until its rows say so. Jobs are found by their names, whether or not any event told of them; those of a run
+that is over are ended. Children of array jobs send no events to the rows: those that failed come from here only.
 """
 
 import time

@@ -20,7 +20,7 @@ ENDED = ("SUCCEEDED", "FAILED")
 JOB_PREFIX = "job:"
 # `<run>-<State>-<index>`, as the definitions name jobs; a state has no '-'.
 NAME = re.compile(r"(?P<run>.+)-(?P<state>[A-Za-z0-9_]+)-(?P<index>[0-9]+)")
-# A row stays below 1 KB, which is one unit of writing.
+# A row has some 900 bytes after one attempt, and 460 more for each other one: a unit of writing is 1 KB.
 LONGEST_REASON = 300
 
 
@@ -82,7 +82,7 @@ def parse_job(message: Message, queues: Mapping[str, str]) -> JobChange | None:
                 "reason": _reason(detail, has_ended),
                 "started_at": as_text(detail.get("startedAt")),
                 "stopped_at": as_text(detail.get("stoppedAt")),
-                **_group(detail, array),
+                "counts": _counts(array),
             },
             job_name=f"{JOB_PREFIX}{int(detail['createdAt']):013d}:{detail['jobId']}",
             job=job,
@@ -139,18 +139,11 @@ def _reason(detail: Mapping[str, Any], has_ended: bool) -> str | None:
     return "; ".join(dict.fromkeys(str(part) for part in parts if part))[:LONGEST_REASON] or None
 
 
-def _group(detail: Mapping[str, Any], array: Mapping[str, Any]) -> dict[str, Any]:
-    """What only the row of a group has, or that of a child of one."""
-    environment = {each["name"]: each.get("value") for each in (detail.get("container") or {}).get("environment") or []}
-    counts = {status: int(count) for status, count in (array.get("statusSummary") or {}).items() if count}
-    return {
-        "size": array.get("size"),
-        "counts": counts if "size" in array else None,
-        "shard_list": environment.get("SHARD_LIST_KEY") if array else None,
-        "shard_state": environment.get("STATE") if "size" in array else None,
-        "offset": int(environment.get("GROUP_OFFSET") or 0) if "size" in array else None,
-        "child": array.get("index"),
-    }
+def _counts(array: Mapping[str, Any]) -> dict[str, int] | None:
+    """How many of a group's children have which status; None for what is no group."""
+    if "size" not in array:
+        return None
+    return {status: int(count) for status, count in (array.get("statusSummary") or {}).items() if count}
 
 
 def _known(**members: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def project(tmp_path: Path) -> Path:
         "f/helper.py": "import boto3\n",
         "shared/__init__.py": "",
         "shared/one.py": "from shared.two import x\ndef later():\n    from shared.part import deep\n",
-        "shared/two.py": "import fastjsonschema\n",
+        "shared/two.py": "import fastjsonschema\nx = 1\n",
         "shared/part/__init__.py": "",
         "shared/part/deep.py": "",
         "shared/not_imported.py": "import click\n",
@@ -42,7 +42,42 @@ def test_exactly_what_is_imported_is_copied_also_from_within_functions(project: 
 
 @pytest.mark.parametrize("line", ["import click", "from rich.console import Console", "import nothing_such"])
 def test_what_lambda_does_not_have_is_refused_by_name(project: Path, line: str) -> None:
-    (project / "shared/two.py").write_text(line)
+    (project / "shared/two.py").write_text(f"x = 1\n{line}")
     with pytest.raises(FunctionAssetError) as error:
         gathered(project)
     assert str(error.value).startswith(f"{project / 'shared/two.py'}: imports {line.split()[1]}; expected ")
+
+
+@pytest.mark.parametrize("name", ["f/f.py", "shared/one.py"])
+@pytest.mark.parametrize("line", ["from . import two", "from .two import x", "from .. import shared"])
+def test_a_relative_import_is_refused(project: Path, name: str, line: str) -> None:
+    (project / name).write_text(f"import json\n{line}\n")
+    with pytest.raises(FunctionAssetError) as error:
+        gathered(project)
+    assert str(error.value) == (f"{project / name}: found a relative import in line 2; expected the module's full name")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("import shared.gone", "shared.gone"),
+        ("import shared.part.gone", "shared.part.gone"),
+        ("from shared import gone", "shared.gone"),
+        ("from shared.gone import x", "shared.gone.x"),
+        ("from shared.two import gone", "shared.two.gone"),
+    ],
+)
+def test_what_is_not_there_is_refused_by_name(project: Path, line: str, name: str) -> None:
+    (project / "f/f.py").write_text(line)
+    with pytest.raises(FunctionAssetError) as error:
+        gathered(project)
+    assert str(error.value) == f"{project / 'f/f.py'}: imports {name}; expected a module that is in {project}"
+
+
+@pytest.mark.parametrize(
+    "defined", ["x = 1", "x: int = 1", "def x(): ...", "class x: ...", "import json as x", "from json import x"]
+)
+def test_what_a_module_gives_a_name_can_be_imported(project: Path, defined: str) -> None:
+    (project / "shared/__init__.py").write_text(defined)
+    (project / "f/f.py").write_text("from shared import x")
+    assert gathered(project) == {"f.py", "helper.py", "shared/__init__.py"}

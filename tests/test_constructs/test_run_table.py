@@ -10,9 +10,9 @@ def keys(schema: list[dict[str, str]]) -> dict[str, str]:
 def test_keys_and_index(production: Synthesized) -> None:
     table = production.one("AWS::DynamoDB::Table")
     assert keys(table["KeySchema"]) == {"HASH": "pk", "RANGE": "sk"}
-    index = table["GlobalSecondaryIndexes"][0]
-    assert index["IndexName"] == "RunsByDay"
-    assert keys(index["KeySchema"]) == {"HASH": "day", "RANGE": "status"}
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "RunsByTime"
+    assert keys(index["KeySchema"]) == {"HASH": "sk", "RANGE": "created_at"}
     assert index["Projection"] == {"ProjectionType": "ALL"}
     assert {attribute["AttributeType"] for attribute in table["AttributeDefinitions"]} == {"S"}
 

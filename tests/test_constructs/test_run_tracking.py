@@ -86,7 +86,7 @@ def test_messages_come_in_large_batches_and_one_by_one_again(production: Synthes
     (timeout,) = (each["Timeout"] for name, each in functions.items() if "RecordEvent" in name)
     queues = production.resources("AWS::SQS::Queue")
     (visibility,) = (each["VisibilityTimeout"] for each in queues.values() if "RedrivePolicy" in each)
-    assert visibility == 6 * timeout
+    assert visibility == 6 * timeout + mapping["MaximumBatchingWindowInSeconds"]
 
 
 def test_the_reconciler_runs_each_minute(production: Synthesized) -> None:

@@ -60,6 +60,22 @@ def test_a_double_click_is_one_run_that_is_watched_to_its_results(platform, page
     assert [run["status"] for run in runs_of(platform, "PageOnce")] == ["SUCCEEDED"]
 
 
+def test_a_form_that_is_sent_twice_with_a_file_that_was_not_checked_is_one_run(platform, page):
+    page.goto("/workflows/string_processing")
+    hidden = "each => each.map(input => [input.name, input.value])"
+    form = dict(page.eval_on_selector_all("input[type=hidden]", hidden)) | {
+        "ProjectNo": "PageTwice",
+        "SPLIT_NUM": "50",
+        "architecture": "graviton",
+        "source": "file",
+        "action": "start",
+        "file": {"name": "lines.txt", "mimeType": "text/plain", "buffer": TEXT.encode()},
+    }
+    places = [page.request.post(page.url, multipart=form).url for _click in range(2)]
+    [run] = runs_of(platform, "PageTwice")
+    assert [place.rpartition("/")[2] for place in places] == [run["run_id"]] * 2
+
+
 def test_a_run_is_cancelled_and_resumed(platform, page, tmp_path):
     file = tmp_path / "long.txt"
     file.write_text(LONG)

@@ -30,7 +30,7 @@ from hpc.stack import describe
 from hpc.submission import new_run_id
 
 REGION = "us-east-1"
-ATTRIBUTES = ("pk", "sk", "day", "status", "created_at")
+ATTRIBUTES = ("pk", "sk", "created_at")
 JOBS = ("string_split", "string_repeat", "string_reverse", "string_merge")
 
 
@@ -153,14 +153,6 @@ def stack(connection):
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ATTRIBUTES],
         GlobalSecondaryIndexes=[
-            {
-                "IndexName": "RunsByDay",
-                "KeySchema": [
-                    {"AttributeName": "day", "KeyType": "HASH"},
-                    {"AttributeName": "status", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            },
             {
                 "IndexName": "RunsByTime",
                 "KeySchema": [

@@ -107,7 +107,6 @@ def test_a_submitted_file_becomes_an_object_a_row_and_an_execution(connection, s
         "status": "PENDING",
         "workflow": "string_processing",
         "project": project,
-        "day": run.created_at[:10],
         "input_bytes": 14,
         "estimate": json.dumps(dict(run.estimate)),
         "created_at": run.created_at,

@@ -110,7 +110,6 @@ def test_a_row_that_the_state_machine_wrote(connection, stack, runs, start_execu
             "status": "RUNNING",
             "workflow": "string_processing",
             "project": "P1",
-            "day": now()[:10],
             "created_at": now(),
             "started_at": now(),
             "execution_arn": execution_arn,
@@ -131,6 +130,14 @@ def test_the_recent_runs_newest_first(runs, make_run, start_execution):
     project = runs.get(made[0]).project
     assert [run.run_id for run in runs.recent(30) if run.project == project] == [made[2], made[1]]
     assert [run.run_id for run in runs.recent(1) if run.project == project] == [made[2]]
+
+
+def test_the_first_of_the_recent_days_counts_from_its_beginning(runs, make_run, start_execution):
+    today = datetime.now(UTC).date().isoformat()
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    times = (f"{yesterday}T23:59:59.999Z", f"{today}T00:00:00.000Z")
+    before, after = (make_run(created_at=time, execution_arn=start_execution(WAITS)) for time in times)
+    assert [run.run_id for run in runs.recent(1) if run.run_id in {before.run_id, after.run_id}] == [after.run_id]
 
 
 def test_a_run_for_scripts(make_run):

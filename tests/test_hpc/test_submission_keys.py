@@ -80,6 +80,15 @@ def test_a_refused_submission_uses_no_key(connection, stack, submit, key):
     assert run_started_with(connection.table(stack.run_table), key) is None
 
 
+def test_keys_are_not_among_the_runs_by_time(connection, stack, submit, key):
+    run, _ = submit(key)
+    table = connection.table(stack.run_table)
+    assert "created_at" not in table.get_item(Key=key.row)["Item"]
+    found = table.scan(IndexName="RunsByTime")["Items"]
+    assert {item["sk"] for item in found} == {"META"}
+    assert f"RUN#{run.run_id}" in {item["pk"] for item in found}
+
+
 def test_a_key_is_written_with_its_run_or_not_at_all(connection, stack, key, make_run):
     table, run = connection.table(stack.run_table), make_run()
     with pytest.raises(ClientError):

@@ -66,6 +66,12 @@ def check() -> SimpleNamespace:
     return load_function("check_output")
 
 
+@pytest.fixture(scope="session")
+def function() -> SimpleNamespace:
+    """All modules of the API's function, by name."""
+    return load_function("api")
+
+
 def measure(data: bytes) -> dict:
     """Bytes, lines, terminator bytes and checksum, counted without the code under test."""
     feeds = data.count(b"\n")

@@ -1,13 +1,10 @@
-"""The API's function, as far as it needs no AWS: checks of requests, owners, problems, its description."""
+"""The API's function, as far as it needs no AWS: checks of requests, owners, problems."""
 
-import ast
 import base64
 import json
 from types import SimpleNamespace
 
 import pytest
-import yaml
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hpc.errors import (
     Conflict,
@@ -20,39 +17,12 @@ from hpc.errors import (
     WrongParameters,
 )
 from hpc.runs import Run
-from tests.test_lambda.conftest import FUNCTIONS, load_function
+from tests.test_lambda.api_calls import ALICE, event, refusal
 
-ALICE = "arn:aws:iam::123456789012:user/alice"
 WEB_ROLE = "arn:aws:iam::123456789012:role/web/WebTask"
 WEB_SESSION = "arn:aws:sts::123456789012:assumed-role/WebTask/0123456789abcdef"
 OPERATORS = "arn:aws:iam::123456789012:role/Operators"
 OPERATOR = "arn:aws:sts::123456789012:assumed-role/Operators/carol"
-
-
-@pytest.fixture(scope="module")
-def function() -> SimpleNamespace:
-    """All modules of the function, by name."""
-    return load_function("api")
-
-
-def event(method: str = "GET", resource: str = "/runs", *, body=None, caller: str = ALICE, **more):
-    """What API Gateway hands over; `more` are `query`, `headers` and `path`."""
-    return {
-        "httpMethod": method,
-        "resource": resource,
-        "queryStringParameters": more.get("query"),
-        "pathParameters": more.get("path"),
-        "headers": more.get("headers"),
-        "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": more.get("is_base64", False),
-        "requestContext": {"identity": {"userArn": caller}},
-    }
-
-
-def refusal(function, given) -> tuple[int, list[str]]:
-    with pytest.raises(function.problems.Problem) as problem:
-        function.request.parse(given)
-    return problem.value.status, [error.field for error in problem.value.errors]
 
 
 NEW_RUN = {"workflow": "w", "parameters": {}}
@@ -100,6 +70,9 @@ class TestRequests:
             ("[" * 50_000, 400, []),
             ('{"workflow": "w", "parameters": {"a": Infinity}}', 400, []),
             ('"text"', 400, []),
+            ('{"workflow": "\\ud800", "parameters": {}}', 400, []),
+            ('{"workflow": "w", "parameters": {"\\udfff": 1}}', 400, []),
+            ('{"workflow": "w", "parameters": {"a": [1e999]}}', 400, []),
             ("\ud800", 400, []),
             ("x" * 65_537, 413, []),
             ({}, 422, ["workflow", "parameters"]),
@@ -188,7 +161,7 @@ class TestOwners:
         (NotSucceeded("x"), 409, []),
         (WrongInput("x"), 422, []),
         (WrongInput("x", field="INPUT_KEY"), 422, ["INPUT_KEY"]),
-        (WrongParameters([Refusal("A", "--a (A)", "found 1; expected 2"), Refusal("B", "B", "no")]), 422, ["A", "B"]),
+        (WrongParameters([Refusal("A", "found 1; expected 2", "--a (A)"), Refusal("B", "no")]), 422, ["A", "B"]),
         (PlatformUnreachable("x"), 503, []),
         (HpcError("x"), 500, []),
     ],
@@ -214,51 +187,3 @@ def test_a_fault_is_told_without_its_reason_which_the_log_has(function, caplog):
 def test_answers_are_neither_kept_nor_guessed_at(function):
     headers = function.answer.Answer(200, {}).as_proxy_response()["headers"]
     assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
-
-
-class TestDescription:
-    """/openapi.json, and that it says what the code does."""
-
-    def test_it_is_openapi_3_1(self, function):
-        document = function.openapi.document()
-        assert document["openapi"].startswith("3.1.")
-        OpenAPIV31SpecValidator(document).validate()
-
-    def test_it_has_every_route_and_every_operation_has_a_function(self, function):
-        document = function.openapi.document()
-        described = {(m.upper(), p): o for p, methods in document["paths"].items() for m, o in methods.items()}
-        assert {(route.method, route.path): route.operation for route in function.routes.ROUTES} == {
-            place: operation["operationId"] for place, operation in described.items()
-        }
-        assert {route.operation for route in function.routes.ROUTES} == set(function.api._OPERATIONS)
-        for operation in described.values():
-            assert {"400", "403", "429", "500"} <= set(operation["responses"])
-            assert any(status[0] == "2" for status in operation["responses"])
-
-    def test_a_run_has_the_fields_that_are_described(self, function):
-        run = Run(run_id="R1", workflow="w", project="P", status="FAILED", created_at="2026-01-01T00:00:00.000Z")
-        assert set(function.schemas.RUN["properties"]) == set(run.as_json())
-
-    def test_every_field_that_is_checked_says_what_is_expected(self, function):
-        schemas = [*function.routes.PATH_PARAMETERS.values()]
-        for route in function.routes.ROUTES:
-            schemas += [*route.query.values(), *route.headers.values()]
-            schemas += function.schemas.COMPONENTS[route.body]["properties"].values() if route.body else []
-        assert all(schema["description"] for schema in schemas)
-
-
-def test_workflows_are_read_from_what_their_folders_say(function):
-    file = FUNCTIONS.parent / "workflows" / "string_processing" / "workflow.yaml"
-    described = json.loads(json.dumps(yaml.safe_load(file.read_text("utf-8"))))
-    read = function.deployment.read_workflows([described])
-    assert [*read] == ["string_processing"]
-    listed = function.workflow_calls.list_workflows(SimpleNamespace(workflows=read), None, "").document["workflows"]
-    assert listed[0]["parameters"] == described["parameters"]
-    assert listed[0]["outputs"][0] == {"name": "repeat", "title": "Every line twice"}
-
-
-def test_no_module_is_changed_by_calls():
-    """Warm functions share their modules: the only thing kept is the deployment's clients."""
-    for file in (FUNCTIONS / "api").glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            assert not isinstance(node, ast.Global), file

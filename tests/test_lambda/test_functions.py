@@ -19,7 +19,7 @@ def test_given_the_folder_then_it_holds_the_functions():
 def test_given_a_function_then_it_imports_only_what_lambda_has(folder):
     own = {file.stem for file in folder.glob("*.py")}
     # What is copied into an asset is held to the same by the tests of the stack.
-    copied = {"hpc", "fastjsonschema"} if folder.name == "api" else set()
+    copied = {"hpc"} if folder.name == "api" else set()
     allowed = {*sys.stdlib_module_names, "boto3", "botocore", *own, *copied}
 
     imported = set()

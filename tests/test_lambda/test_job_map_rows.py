@@ -1,5 +1,6 @@
 """Job_Map: rows of what is to do, before any job of it is there."""
 
+import boto3
 import pytest
 
 RUN = "RUN#20260102-030405-abc123"
@@ -55,9 +56,7 @@ def test_a_group_has_one_row(plan):
     rows = plan(group_above=3)
     groups = {f"TASK#{state}_Group#000000" for state in STATES}
     assert set(rows) == groups | {f"TASK#{state}_Merge#000000" for state in STATES}
-    group = rows["TASK#String_Repeat_Group#000000"]
-    assert (group["offset"], group["size"], group["shard_state"]) == (0, 4, "String_Repeat")
-    assert group["shard_list"].endswith("/try_1_String_Repeat.all")
+    assert {row["status"] for row in rows.values()} == {"PENDING"}
 
 
 def test_a_later_try_begins_anew_and_keeps_what_jobs_there_were(plan, run_table):
@@ -100,4 +99,50 @@ def test_rows_of_very_many_single_shards_are_left_to_their_events(mapping, make_
         def transact_write_items(self, *, TransactItems):
             written.extend(TransactItems)
 
-    assert mapping.task_rows.make_rows(Rows(), request, plans) == len(written) == 10_000
+    mapping.task_rows.make_rows(Rows(), request, plans)
+
+    assert len(written) == 10_000
+
+
+@pytest.fixture
+def refusing(mapping, monkeypatch):
+    """A table that answers each transaction with the next of these lists of codes."""
+    monkeypatch.setattr(mapping.task_rows.time, "sleep", lambda _: None)
+
+    class Refusing:
+        exceptions = boto3.client("dynamodb", "us-east-1").exceptions
+
+        def __init__(self, *answers):
+            self.answers = list(answers)
+
+        def transact_write_items(self, *, TransactItems):
+            codes = self.answers.pop(0)
+            assert len(TransactItems) == len(codes)
+            if any(code != "None" for code in codes):
+                told = {"CancellationReasons": [{"Code": code} for code in codes], "Error": {"Code": "Cancelled"}}
+                raise self.exceptions.TransactionCanceledException(told, "TransactWriteItems")
+
+    return Refusing
+
+
+REFUSED, BUSY, NONE = "ConditionalCheckFailed", "TransactionConflict", "None"
+
+
+def test_rows_are_written_without_those_that_are_further_and_again_while_the_table_is_busy(mapping, refusing):
+    table = refusing([REFUSED, NONE, BUSY], [BUSY, BUSY], [NONE, REFUSED], [NONE])
+    mapping.task_rows.write(table, [{}] * 3)
+    assert table.answers == []
+
+
+def test_rows_that_are_all_further_need_no_other_try(mapping, refusing):
+    table = refusing([REFUSED, REFUSED])
+    mapping.task_rows.write(table, [{}] * 2)
+    assert table.answers == []
+
+
+@pytest.mark.parametrize("last", [[BUSY, BUSY], [REFUSED, BUSY]])
+def test_rows_that_are_not_written_in_the_last_try_are_an_error(mapping, refusing, last):
+    table = refusing(*[[BUSY, BUSY]] * (mapping.task_rows.TRIES - 1), last)
+    with pytest.raises(table.exceptions.TransactionCanceledException):
+        mapping.task_rows.write(table, [{}] * 2)
+    assert table.answers == []

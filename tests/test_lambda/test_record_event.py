@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -157,20 +158,17 @@ def test_the_attempts_of_an_earlier_try_are_added_to_a_row_that_is_further(recor
     assert [len(row[name]["attempts"]) for name in sorted(row) if name.startswith("job:")] == [2, 1]
 
 
-def test_a_group_has_its_counts_and_a_child_its_shard(record, run_table):
+def test_a_group_has_its_counts_and_a_child_is_in_the_row_of_its_shard(record, run_table):
     (group,) = job_history(0, ["failed"], "RUNNABLE", "String_Repeat_Group-0")
-    environment = [{"name": "SHARD_LIST_KEY", "value": "list"}, {"name": "STATE", "value": "String_Repeat"}]
-    group = {**group, "container": {**group["container"], "environment": environment}}
     child = {**group, "jobId": f"{group['jobId']}:5", "status": "FAILED", "arrayProperties": {"index": 5}}
     parent = {**group, "arrayProperties": {"size": 300, "statusSummary": {"RUNNING": 2, "FAILED": 1, "STARTING": 0}}}
 
     record(bodies=[job_event(parent), job_event(child, task={"state": "String_Repeat", "index": 77})])
 
     rows = run_table.rows(RUN)
-    row = rows["TASK#String_Repeat_Group#000000"]
-    assert (row["size"], row["counts"], row["shard_state"]) == (300, {"RUNNING": 2, "FAILED": 1}, "String_Repeat")
+    assert rows["TASK#String_Repeat_Group#000000"]["counts"] == {"RUNNING": 2, "FAILED": 1}
     shard = rows["TASK#String_Repeat#000077"]
-    assert (shard["status"], shard["child"], shard["shard_list"]) == ("FAILED", 5, "list")
+    assert (shard["status"], shard["job_id"], "counts" in shard) == ("FAILED", child["jobId"], False)
 
 
 def test_what_is_no_task_of_ours_is_passed_over_and_what_cannot_be_read_comes_back(record, run_table):
@@ -274,6 +272,25 @@ def test_where_an_attempt_ran_is_asked_of_ecs_and_ec2(modules, monkeypatch, s3_e
     zone = found["Placement"]["AvailabilityZone"]
     expected = {"instance_id": found["InstanceId"], "instance_type": "r6g.large", "zone": zone, "market": "on-demand"}
     assert places == {arn: expected}
+
+
+@pytest.mark.parametrize(("lifecycle", "market"), [({}, "on-demand"), ({"InstanceLifecycle": "spot"}, "spot")])
+def test_the_market_of_an_instance_is_its_lifecycle(modules, monkeypatch, lifecycle, market):
+    """The local EC2 knows no Spot: requests and answers are held against the models of ECS and EC2."""
+    arn = "arn:aws:ecs:us-east-1:123456789012:container-instance/spot/00"
+    place = {"InstanceId": "i-1", "InstanceType": "r6g.large", "Placement": {"AvailabilityZone": "us-east-1a"}}
+    ecs, ec2 = (boto3.client(service, "us-east-1") for service in ("ecs", "ec2"))
+    containers = {"containerInstances": [{"containerInstanceArn": arn, "ec2InstanceId": "i-1"}]}
+    instances = {"Reservations": [{"Instances": [{**place, **lifecycle}]}]}
+    with Stubber(ecs) as of_ecs, Stubber(ec2) as of_ec2:
+        of_ecs.add_response(
+            "describe_container_instances", containers, {"cluster": "spot", "containerInstances": [arn]}
+        )
+        wanted = {"Filters": [{"Name": "instance-id", "Values": ["i-1"]}]}
+        of_ec2.add_response("describe_instances", instances, wanted)
+        monkeypatch.setattr(modules.instances, "client", {"ecs": ecs, "ec2": ec2}.__getitem__)
+        places = modules.instances.find_places([SimpleNamespace(containers=(arn,))])
+    assert places[arn]["market"] == market
 
 
 def test_places_are_kept_in_the_row_whatever_is_further(record, modules, run_table, monkeypatch):

@@ -29,6 +29,7 @@ def methods(stack: Synthesized) -> dict[str, dict[str, Any]]:
 
 
 def test_the_methods_are_those_of_the_table(web_application: Synthesized) -> None:
+    """Without `{proxy+}`, and without CORS preflights, which would be methods without a signature."""
     assert set(methods(web_application)) == {f"{route.method} {route.path}" for route in ROUTES}
     assert len(ROUTES) >= 11
 
@@ -45,12 +46,7 @@ def test_every_method_wants_a_signature_and_checks_what_it_is_given(web_applicat
         has_body = name in ("POST /runs", "POST /uploads")
         assert ("RequestModels" in method) is has_body, name
         if has_body:
-            assert method["RequestModels"] == {"application/json": {"Ref": model[0]}}
-
-
-def test_nothing_can_be_called_from_pages_of_other_origins_or_without_a_method(web_application: Synthesized) -> None:
-    """No CORS preflight, which would be a method without a signature, and no `{proxy+}`."""
-    assert not [name for name in methods(web_application) if name.startswith(("OPTIONS", "ANY")) or "proxy" in name]
+            assert method["RequestModels"] == {key: {"Ref": model[0]} for key in ("application/json", "$default")}
 
 
 def test_calls_are_throttled_and_logged(web_application: Synthesized) -> None:
@@ -100,6 +96,19 @@ def test_refusals_of_api_gateway_are_problem_details(web_application: Synthesize
         assert set(problem) == {"type", "title", "status", "detail", "errors"}
 
 
+def test_what_is_deployed_has_all_methods_and_refusals(web_application: Synthesized) -> None:
+    deployment = web_application.template["Resources"][web_application.name_of("AWS::ApiGateway::Deployment")]
+    for kind in ("Method", "GatewayResponse"):
+        assert set(web_application.resources(f"AWS::ApiGateway::{kind}")) <= set(deployment["DependsOn"]), kind
+
+
+def test_paths_can_be_put_behind_the_api_s_address(web_application: Synthesized) -> None:
+    url = Policies(web_application.template).resolve(web_application.template["Outputs"]["ApiUrl"]["Value"])
+    api = web_application.name_of("AWS::ApiGateway::RestApi")
+    stage = web_application.name_of("AWS::ApiGateway::Stage")
+    assert url == f"https://{api}.execute-api.us-east-1.amazonaws.com/{stage}"
+
+
 def test_outputs_have_the_names_that_people_and_scripts_use(web_application: Synthesized) -> None:
     assert set(web_application.template["Outputs"]) == {"ApiUrl", "PageDnsName", "PageCluster", "PageService"}
 
@@ -121,9 +130,11 @@ def test_the_function_s_own_role_writes_its_log_and_calls_itself_and_the_rest_is
         "logs:PutLogEvents",
     ]
     assert not [resource for each in statements for resource in each["Resource"] if resource == "*"]
-    (policy,) = web_application.one("AWS::IAM::Role", "FunctionRole")["ManagedPolicyArns"]
-    assert policy["Fn::GetStackOutput"]["StackName"] == "Production-abc"
-    assert "RunAccessPolicy" in policy["Fn::GetStackOutput"]["OutputName"]
+    managed = web_application.one("AWS::IAM::Role", "FunctionRole")["ManagedPolicyArns"]
+    assert {policy["Fn::GetStackOutput"]["StackName"] for policy in managed} == {"Production-abc"}
+    outputs = [policy["Fn::GetStackOutput"]["OutputName"] for policy in managed]
+    assert [name for part in ("Runs", "Jobs", "Objects") for name in outputs if f"RunAccess{part}" in name] == outputs
+    assert len(outputs) == 3
 
 
 @pytest.fixture(scope="session")
@@ -176,41 +187,3 @@ def test_the_code_of_the_function_runs_with_nothing_but_boto3(asset: Path) -> No
         cwd=ROOT.parent,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-
-
-def test_a_page_s_role_can_be_let_in_and_believed() -> None:
-    """What a stack with a web page does."""
-    from aws_cdk import App, Stack, assertions
-    from aws_cdk import aws_iam as iam
-
-    from hpc_constructs.api_function import ApiFunction
-    from hpc_constructs.rest_api import RestApi
-
-    stack = Stack(App(), "Web")
-    policy = iam.ManagedPolicy.from_managed_policy_arn(stack, "Runs", "arn:aws:iam::123456789012:policy/Runs")
-    function = ApiFunction(
-        stack,
-        "Function",
-        production="Production-abc",
-        run_access=policy,
-        workflows=[],
-        admins=[],
-        log_retention_days=90,
-    )
-    api = RestApi(stack, "Api", function=function.function, rate_limit=1, burst_limit=1, log_retention_days=90)
-    role = iam.Role(stack, "WebTask", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
-    api.grant_invoke(role)
-    function.trust_owner(role)
-
-    template = assertions.Template.from_stack(stack).to_json()
-    found = Policies(template)
-    logical_id = stack.get_logical_id(role.node.default_child)
-    (statement,) = found.statements(logical_id)
-    assert statement["Action"] == ["execute-api:Invoke"]
-    assert statement["Resource"][0].endswith("/v1/*/*")
-    (variables,) = [
-        each["Properties"]["Environment"]["Variables"]
-        for each in template["Resources"].values()
-        if each["Type"] == "AWS::Lambda::Function"
-    ]
-    assert json.loads(found.resolve(variables["TRUSTED_ROLES"])) == [found.arn(logical_id)]

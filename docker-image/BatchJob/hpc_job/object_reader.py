@@ -15,7 +15,8 @@ from hpc_job.text import CHUNK_BYTES
 
 # Seconds before each try to go on reading after a lost connection; a try that brings data starts from the first again.
 RESUME_AFTER_S = (0.5, 1, 2, 4, 8, 16, 32)
-# A large object is asked for in pieces: a server that reads ahead of a slow reader may hold a gigabyte of one answer.
+# Of one answer no more is read, since a server that reads ahead of a slow reader may hold a gigabyte of it. The first
+# request asks for all (the size is not known before) and is broken off; each later one asks for the next piece only.
 PIECE_BYTES = 64 * 1024 * 1024
 
 

@@ -25,9 +25,12 @@ def create_app(config: Config, credentials: Credentials) -> Flask:
         MAX_FORM_MEMORY_SIZE=_FORM_BYTES,
         MAX_FORM_PARTS=200,
     )
-    app.extensions["page_config"] = config
     app.extensions["api"] = Api(config.api_endpoint, config.region, credentials)
-    app.jinja_env.globals["poll_seconds"] = config.poll_seconds
+    app.jinja_env.globals.update(
+        poll_seconds=config.poll_seconds,
+        upload_max_bytes=config.upload_max_bytes,
+        signs_in=bool(config.sign_in_signer),
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     if config.trusted_proxies:
         hops = config.trusted_proxies

@@ -19,6 +19,9 @@ _TIMEOUT = urllib3.Timeout(connect=3.0, read=30.0)
 # A call that may have arrived is not repeated here; a connection that could not be made changes nothing.
 _RETRIES = urllib3.Retry(connect=2, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
 
+# A path with one of these is another path than it seems, and `quote` leaves them as they are.
+_NO_NAMES = frozenset({"", ".", ".."})
+
 Query = Mapping[str, str | int | None]
 
 
@@ -31,7 +34,7 @@ class FieldError:
 
 
 class Problem(Exception):
-    """The API refused a call (RFC 9457): its status, and what it said of which field."""
+    """The API refused a call (RFC 9457): its status (of 400 to 499), and what it said of which field."""
 
     def __init__(self, status: int, title: str, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail or title)
@@ -82,6 +85,8 @@ class Api:
         idempotency_key: str = "",
         owner: str = "",
     ) -> Any:
+        if any(part in _NO_NAMES for part in path):
+            raise Problem(404, "Not Found", "")
         url = "/".join([self._endpoint, *(quote(part, safe="") for part in path)])
         given = {name: str(value) for name, value in query.items() if value not in (None, "")}
         if given:
@@ -114,7 +119,7 @@ def _read(call: str, answer: urllib3.BaseHTTPResponse) -> Any:
         return document
     if answer.status == 429:  # API Gateway's own words have no title
         raise Problem(429, "Too Many Requests", "")
-    if not isinstance(document, dict) or "title" not in document or answer.status >= 500:
+    if not isinstance(document, dict) or "title" not in document or not 400 <= answer.status < 500:
         # API Gateway's own refusals (a wrong signature, no permission) are {"message": ...}.
         raise ApiUnreachable(f"{call}: answered {answer.status}: {answer.data[:500]!r}")
     errors = tuple(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 # `python -c "import secrets; print(secrets.token_hex(32))"` makes twice as many.
 _SESSION_KEY_CHARACTERS = 32
 # What the API hands presigned POSTs out for.
-UPLOAD_MAX_BYTES = 64 * 1024 * 1024
+_UPLOAD_MAX_BYTES = 64 * 1024 * 1024
 
 
 class WrongSetting(Exception):
@@ -25,7 +25,7 @@ class Config:
     session_key: str = field(repr=False)
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
-    upload_max_bytes: int = UPLOAD_MAX_BYTES
+    upload_max_bytes: int = _UPLOAD_MAX_BYTES
     poll_seconds: int = 3
     sign_in_signer: str = ""
 
@@ -44,10 +44,30 @@ class Config:
             trusted_proxies=_whole_number(env, "TRUSTED_PROXIES", default=0, minimum=0, maximum=5),
             trusted_hosts=tuple(host.strip() for host in env.get("TRUSTED_HOSTS", "").split(",") if host.strip()),
             upload_max_bytes=_whole_number(
-                env, "UPLOAD_MAX_BYTES", default=UPLOAD_MAX_BYTES, minimum=0, maximum=1 << 30
+                env, "UPLOAD_MAX_BYTES", default=_UPLOAD_MAX_BYTES, minimum=0, maximum=1 << 30
             ),
             poll_seconds=_whole_number(env, "POLL_SECONDS", default=3, minimum=1, maximum=3600),
             sign_in_signer=env.get("SIGN_IN_SIGNER", ""),
+        )
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where gunicorn listens, with how many processes, and threads in each."""
+
+    bind_host: str
+    port: int
+    workers: int
+    threads: int
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> Server:
+        """Raises WrongSetting."""
+        return cls(
+            bind_host=env.get("BIND_HOST", "").strip() or "0.0.0.0",  # noqa: S104 -- a container's port
+            port=_whole_number(env, "PORT", default=8080, minimum=1, maximum=65535),
+            workers=_whole_number(env, "WEB_WORKERS", default=2, minimum=1, maximum=64),
+            threads=_whole_number(env, "WEB_THREADS", default=8, minimum=1, maximum=256),
         )
 
 

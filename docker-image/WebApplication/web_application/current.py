@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, cast
 
-from flask import current_app, g
+from flask import abort, current_app, g
 
 from web_application.api import Api, Query
-from web_application.config import Config
 
 _WORKFLOWS_FOR_S = 30.0
-
-
-def config() -> Config:
-    """The application's settings."""
-    return cast(Config, current_app.extensions["page_config"])
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def api() -> Api:
@@ -39,6 +35,18 @@ def post(
 ) -> Any:
     """The API's answer to a change, made in the name of whoever is signed in."""
     return api().post(*path, body=body, query=query, idempotency_key=idempotency_key, owner=owner())
+
+
+def refuse_what_is_no_run_id(text: str) -> None:
+    """Ends the request with 404 for what cannot be the id of a run."""
+    if not _RUN_ID.fullmatch(text):
+        abort(404)
+
+
+def run(run_id: str) -> dict[str, Any]:
+    """The run of that id with its steps; raises Problem when there is none, and ends the request for what is no id."""
+    refuse_what_is_no_run_id(run_id)
+    return cast(dict[str, Any], get("runs", run_id))
 
 
 def workflows() -> list[dict[str, Any]]:

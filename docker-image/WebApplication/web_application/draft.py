@@ -31,7 +31,6 @@ class Draft:
     submission: str = field(default_factory=lambda: uuid.uuid4().hex)
     uploaded: str = ""
     errors: dict[str, str] = field(default_factory=dict)
-    content_sha256: str = ""
     said_by_api: set[str] = field(default_factory=set)
 
     @classmethod
@@ -79,33 +78,30 @@ class Draft:
         """The form's fields."""
         return form.fields(self.workflow["parameters"], self.values, self.errors)
 
-    def take_upload(self, target: Mapping[str, Any], file_name: str, sha256: str) -> None:
+    def upload_key(self, file_name: str, sha256: str) -> str:
+        """The same for the same file in the same form, so that a double click uploads to one key of S3."""
+        return _digest(self.submission, self.workflow["name"], sha256, file_name)
+
+    def take_upload(self, target: Mapping[str, Any], file_name: str) -> None:
         """The file is in S3 now: from here on the input is that object."""
         if self.upload is None:
             return
         self.values[self.upload["bucket_parameter"]] = str(target["bucket"])
         self.values[self.upload["key_parameter"]] = str(target["key"])
-        self.source, self.uploaded, self.content_sha256 = "object", file_name, sha256
+        self.source, self.uploaded = "object", file_name
 
     def idempotency_key(self) -> str:
         """The same for the same form with the same values, so that a double click is one run.
 
-        A file counts by its content: each upload of it has another key. Other values are another run, also when the
-        browser went back to the form.
+        Other values are another run, also when the browser went back to the form.
         """
-        parameters = self.parameters
-        if self.content_sha256 and self.upload:
-            parameters[self.upload["bucket_parameter"]] = self.content_sha256
-            parameters[self.upload["key_parameter"]] = self.uploaded
-        what = [self.submission, self.workflow["name"], parameters, self.overwrite]
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        return _digest(self.submission, self.workflow["name"], self.parameters, self.overwrite)
 
     def refuse(self, problem: Problem) -> None:
         """Takes what the API said to the fields that it said it of."""
         known = {*self.workflow["parameters"].get("properties", {}), FILE}
         for error in problem.errors:
-            name = error.field.rpartition(".")[2].rpartition("/")[2]
-            name = _NAMES.get(name, name)
+            name = _NAMES.get(error.field, error.field)
             self._say(name if name in known else "", error.detail)
         if not problem.errors:
             self._say("", problem.detail or problem.title)
@@ -118,3 +114,8 @@ class Draft:
         if name not in self.errors:
             self.errors[name] = text
             self.said_by_api.add(name)
+
+
+def _digest(*parts: Any) -> str:
+    """64 hexadecimal digits, which the API takes as an `Idempotency-Key`."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask, current_app, render_template, request
@@ -49,13 +50,15 @@ def _on_http(error: HTTPException) -> Any:
         421: _("Use the address that whoever runs the platform gave you."),
     }
     go_on = _("Check the address, or begin at the list of runs.")
-    return page(status, titles.get(status, _("The request could not be read")), advice.get(status, go_on))
+    headers = [header for header in error.get_headers() if header[0] != "Content-Type"]  # as `Allow`, of a 405
+    return *page(status, titles.get(status, _("The request could not be read")), advice.get(status, go_on)), headers
 
 
 def _on_forged_or_old_form(_error: CSRFError) -> Any:
-    again = submit.shown_again_after_a_long_time()
-    if again is not None:
-        return again
+    with suppress(Problem, ApiUnreachable):  # without the API there is no form to show
+        again = submit.shown_again_after_a_long_time()
+        if again is not None:
+            return again
     return page(
         400,
         _("This form is too old"),
@@ -96,9 +99,8 @@ def _on_problem(problem: Problem) -> Page:
         429: _("Wait a moment, then load the page again."),
     }
     said = problem.detail or problem.title
-    status = problem.status if 400 <= problem.status < 500 else 502
-    title = titles.get(status, _("The platform did not accept this"))
-    return page(status, title, advice.get(status, _("Go back and look at the run again.")), said)
+    title = titles.get(problem.status, _("The platform did not accept this"))
+    return page(problem.status, title, advice.get(problem.status, _("Go back and look at the run again.")), said)
 
 
 def _on_unreachable(error: ApiUnreachable) -> Page:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _GAP_ALONG, _GAP_ACROSS, _MARGIN = 56, 26, 12
-# Of the bar in a box, and its distance from the box's sides.
-_BAR_INSET = 16
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the boxes are, and how much of a title goes into one: letters a line, lines."""
+    """How large the boxes are, and how much of a title goes into one: letters a line, lines.
+
+    `inset` is how far the bar and the texts are from a box's sides.
+    """
 
     width: int
     height: int
     title_width: int
     title_lines: int
+    inset: int = 16
+
+    @property
+    def bar_width(self) -> int:
+        return self.width - 2 * self.inset
 
 
 ACROSS = Shape(width=224, height=76, title_width=23, title_lines=1)
@@ -52,10 +58,6 @@ class Step:
             return "succeeded"
         return "running" if self.succeeded else "waiting"
 
-    @property
-    def waiting(self) -> int:
-        return max(0, (self.total or 0) - self.succeeded - self.failed - self.running)
-
     def share(self, count: int, width: float = 100.0) -> float:
         """A count as a length, where all tasks are `width`."""
         return round(width * count / self.total, 3) if self.total else 0.0
@@ -63,10 +65,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Box:
-    """A step's place; `title` are the lines that fit."""
+    """A step's place; `lines` are as much of its title as fits."""
 
     step: Step
-    title: tuple[str, ...]
+    title: str
+    lines: tuple[str, ...]
     x: int
     y: int
 
@@ -80,11 +83,6 @@ class Picture:
     boxes: tuple[Box, ...]
     lines: tuple[str, ...]
     shape: Shape
-    bar_inset: int = _BAR_INSET
-
-    @property
-    def bar_width(self) -> int:
-        return self.shape.width - 2 * self.bar_inset
 
 
 def steps(workflow: Mapping[str, Any] | None, counts: Sequence[Mapping[str, Any]]) -> list[Step]:
@@ -94,8 +92,11 @@ def steps(workflow: Mapping[str, Any] | None, counts: Sequence[Mapping[str, Any]
     return [_step(each, known.get(each["state"], {})) for each in described]
 
 
-def picture(found: Sequence[Step], titles: Mapping[str, str], *, downwards: bool = False) -> Picture:
-    """Each step one place further than the furthest that it works on; those of one place beside each other."""
+def picture(found: Sequence[Step], in_words: Callable[[str], str], *, downwards: bool = False) -> Picture:
+    """Each step one place further than the furthest that it works on; those of one place beside each other.
+
+    `in_words` makes of a step's title what is shown.
+    """
     layers: dict[str, int] = {}
     for step in found:
         layers[step.state] = 1 + max((layers.get(each, -1) for each in step.after), default=-1)
@@ -103,7 +104,7 @@ def picture(found: Sequence[Step], titles: Mapping[str, str], *, downwards: bool
     widest = max((len(row) for row in rows.values()), default=0)
     shape = DOWNWARDS if downwards else ACROSS
     boxes = {
-        step.state: _box(step, titles, layer, place + (widest - len(row)) / 2, shape)
+        step.state: _box(step, in_words(step.title), layer, place + (widest - len(row)) / 2, shape)
         for layer, row in rows.items()
         for place, step in enumerate(row)
     }
@@ -122,17 +123,21 @@ def picture(found: Sequence[Step], titles: Mapping[str, str], *, downwards: bool
 def fitted(text: str, width: int, lines: int) -> tuple[str, ...]:
     """`text` in so many lines of so many letters, an ellipsis for the rest; a Chinese character counts as two."""
     found: list[str] = []
-    for part in re.findall(r"[ -~]+?(?= |$|[^ -~])|\s|[^ -~]", text):
+    for part in re.findall(r"[ -~]+?(?= |$|[^ -~])|\s|[^ -~]", " ".join(text.split())):
         if not found or _width(found[-1] + part) > width:
             found.append("")
         found[-1] = (found[-1] + part).lstrip()
-    kept = found[:lines]
-    if len(found) > lines or any(_width(line) > width for line in kept):
-        last = kept[-1]
-        while last and _width(last) >= width:
-            last = last[:-1]
-        kept[-1] = last.rstrip() + "…"
-    return tuple(line.rstrip() for line in kept)
+    last = lines - 1
+    return tuple(
+        _cut(line, width) if _width(line) > width or (at == last and len(found) > lines) else line.rstrip()
+        for at, line in enumerate(found[:lines])
+    )
+
+
+def _cut(line: str, width: int) -> str:
+    while line and _width(line) >= width:
+        line = line[:-1]
+    return line.rstrip() + "…"
 
 
 def _width(text: str) -> int:
@@ -153,15 +158,14 @@ def _step(described: Mapping[str, Any], counts: Mapping[str, Any]) -> Step:
     )
 
 
-def _box(step: Step, titles: Mapping[str, str], layer: int, place: float, shape: Shape) -> Box:
+def _box(step: Step, title: str, layer: int, place: float, shape: Shape) -> Box:
     x: float
     y: float
     if shape is DOWNWARDS:
         x, y = place * (shape.width + _GAP_ACROSS), layer * (shape.height + _GAP_ALONG)
     else:
         x, y = layer * (shape.width + _GAP_ALONG), place * (shape.height + _GAP_ACROSS)
-    title = fitted(titles.get(step.state, step.title), shape.title_width, shape.title_lines)
-    return Box(step, title, round(x) + _MARGIN, round(y) + _MARGIN)
+    return Box(step, title, fitted(title, shape.title_width, shape.title_lines), round(x) + _MARGIN, round(y) + _MARGIN)
 
 
 def _line(start: Box, end: Box, shape: Shape) -> str:

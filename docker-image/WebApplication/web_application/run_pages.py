@@ -8,14 +8,14 @@ from typing import Any
 
 from web_application import current, graph
 from web_application.api import Problem
-from web_application.texts import of_workflow
+from web_application.texts import in_words
 from web_application.wording import FINAL, seconds_between
 
 _RUNS_A_PAGE = 25
 _TASKS_A_PAGE = 50
 # A search looks through so many of the newest runs: the API finds by status, workflow, owner and day.
 _SEARCHED_PAGES, _SEARCHED_A_PAGE = 5, 100
-FILTERS = ("status", "workflow", "owner", "day")
+_FILTERS = ("status", "workflow", "owner", "day")
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class RunList:
     searched: int = 0
 
     @property
-    def is_moving(self) -> bool:
-        """Whether the list will look different soon."""
-        return any(run["status"] not in FINAL for run in self.runs)
+    def looks_again(self) -> bool:
+        """Whether the list will look different soon; not of a search, each look of which is several calls."""
+        return not self.searched and any(run["status"] not in FINAL for run in self.runs)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ class RunView:
 
     run: dict[str, Any]
     steps: list[graph.Step]
-    titles: dict[str, str]
     tasks: list[dict[str, Any]]
     next_tasks: str | None
     results: list[dict[str, Any]] = field(default_factory=list)
@@ -66,16 +65,16 @@ class RunView:
 
     @property
     def wide(self) -> graph.Picture:
-        return graph.picture(self.steps, self.titles)
+        return graph.picture(self.steps, in_words)
 
     @property
     def tall(self) -> graph.Picture:
-        return graph.picture(self.steps, self.titles, downwards=True)
+        return graph.picture(self.steps, in_words, downwards=True)
 
 
 def list_runs(arguments: Mapping[str, str]) -> RunList:
     """A page of runs by the filters of a query, and by a text in their ids and projects."""
-    filters: dict[str, str | int | None] = {name: arguments.get(name, "") for name in FILTERS}
+    filters: dict[str, str | int | None] = {name: arguments.get(name, "") for name in _FILTERS}
     text = arguments.get("search", "").strip().lower()
     token: str | None = arguments.get("next", "")
     if not text:
@@ -95,8 +94,7 @@ def list_runs(arguments: Mapping[str, str]) -> RunList:
 
 def view(run_id: str, arguments: Mapping[str, str]) -> RunView:
     """Everything on the page of a run; raises Problem when there is none of that id."""
-    run: dict[str, Any] = current.get("runs", run_id)
-    found = graph.steps(current.workflow(run["workflow"]), run.get("steps") or [])
+    run = current.run(run_id)
     tasks = current.get(
         "runs",
         run_id,
@@ -111,8 +109,7 @@ def view(run_id: str, arguments: Mapping[str, str]) -> RunView:
     results, no_results = _results(run)
     return RunView(
         run=run,
-        steps=found,
-        titles={step.state: of_workflow(step.title)[0] for step in found},
+        steps=graph.steps(current.workflow(run["workflow"]), run["steps"]),
         tasks=tasks["tasks"],
         next_tasks=tasks.get("next"),
         results=results,

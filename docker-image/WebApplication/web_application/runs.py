@@ -8,20 +8,28 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
 from web_application import current, run_pages
+from web_application.addresses import url_with
 from web_application.texts import gettext as _
 
 blueprint = Blueprint("runs", __name__, url_prefix="/runs")
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
-_TASK = re.compile(r"[A-Za-z0-9_.-]{1,160}-[0-9]{1,9}")
+_TASK = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}-[0-9]{1,7}")
 
 
 @blueprint.url_value_preprocessor
 def refuse_what_is_no_id(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     """What cannot be a run or a task is not asked for."""
     given = values or {}
-    if not _RUN_ID.fullmatch(given.get("run_id", "x")) or not _TASK.fullmatch(given.get("task", "x-0")):
+    if "run_id" in given:
+        current.refuse_what_is_no_run_id(given["run_id"])
+    if "task" in given and not _TASK.fullmatch(given["task"]):
         abort(404)
+
+
+@blueprint.before_request
+def leave_out_what_was_left_empty() -> Any:
+    """A filter's form sends all of its fields; the address that people see and pass on has those that say something."""
+    return redirect(url_with(), code=303) if request.method == "GET" and "" in request.args.values() else None
 
 
 @blueprint.get("")
@@ -43,7 +51,7 @@ def show(run_id: str) -> Any:
 @blueprint.get("/<run_id>/tasks/<task>/log")
 def log(run_id: str, task: str) -> Any:
     """The end of what a task printed."""
-    run = current.get("runs", run_id)
+    run = current.run(run_id)
     found = current.get("runs", run_id, "tasks", task, "log")
     return render_template("log.html", run=run, task=task, log=found)
 

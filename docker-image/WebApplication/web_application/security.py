@@ -66,7 +66,6 @@ def protect(app: Flask, config: Config) -> None:
 
     @app.before_request
     def know_the_person() -> None:
-        g.signs_in = sign_in is not None
         if sign_in is not None and request.endpoint not in {"health.healthz", "static"}:
             g.owner = sign_in.owner(request.headers)
 
@@ -81,6 +80,12 @@ def protect(app: Flask, config: Config) -> None:
             response.headers.setdefault("Strict-Transport-Security", _HSTS)
         response.headers["Cache-Control"] = _cache_control()
         return response
+
+
+def came_from_here() -> bool:
+    """Whether the request's form was on a page of this very site, as the browser says; not when it does not say."""
+    source = request.headers.get("Origin") or request.headers.get("Referer", "")
+    return source.partition("://")[2].partition("/")[0] == request.host
 
 
 def _cache_control() -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from werkzeug.datastructures import FileStorage
 
 from web_application import current, graph, uploads
 from web_application.api import Problem
 from web_application.draft import FILE, PROJECT, Draft
+from web_application.security import came_from_here
 from web_application.texts import gettext as _
-from web_application.texts import of_workflow
+from web_application.texts import in_words
 
 blueprint = Blueprint("submit", __name__)
 
@@ -37,8 +38,7 @@ def form(name: str) -> Any:
     workflow = _workflow(name)
     again = request.args.get("again", "")
     if again:
-        run = current.get("runs", again)
-        return _page(Draft.of_run(workflow, run), again=again)
+        return _page(Draft.of_run(workflow, current.run(again)), again=again)
     return _page(Draft(workflow))
 
 
@@ -79,10 +79,16 @@ def estimate(name: str) -> Any:
 
 
 def shown_again_after_a_long_time() -> Any:
-    """The form with what was typed, for a request whose token was too old; None for any other request."""
-    if request.endpoint != "submit.start":
+    """The form with what was typed, for a request whose token was too old; None for any other request.
+
+    Another site's form is not shown: what that site filled in would be one button away from being started.
+    """
+    if request.endpoint != "submit.start" or not came_from_here():
         return None
-    draft = Draft.of_form(_workflow((request.view_args or {})["name"]), request.form)
+    workflow = current.workflow((request.view_args or {})["name"])
+    if workflow is None:
+        return None
+    draft = Draft.of_form(workflow, request.form)
     draft.errors[""] = _("This form was open for too long, so nothing was started. Press the button once more.")
     return _page(draft), 400
 
@@ -90,8 +96,7 @@ def shown_again_after_a_long_time() -> Any:
 def _pictures(workflow: dict[str, Any]) -> tuple[graph.Picture, graph.Picture]:
     """The workflow's steps, for wide and for narrow screens."""
     steps = graph.steps(workflow, [])
-    titles = {step.state: of_workflow(step.title)[0] for step in steps}
-    return graph.picture(steps, titles), graph.picture(steps, titles, downwards=True)
+    return graph.picture(steps, in_words), graph.picture(steps, in_words, downwards=True)
 
 
 def _workflow(name: str) -> dict[str, Any]:
@@ -99,9 +104,7 @@ def _workflow(name: str) -> dict[str, Any]:
 
 
 def _page(draft: Draft, *, estimate: Any = None, again: str = "") -> str:
-    return render_template(
-        "submit.html", draft=draft, checked=estimate, again=again, upload_max_bytes=current.config().upload_max_bytes
-    )
+    return render_template("submit.html", draft=draft, checked=estimate, again=again)
 
 
 def _body(draft: Draft) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def _upload(draft: Draft, file: FileStorage | None) -> None:
         "project": draft.values.get(PROJECT, ""),
         "file_name": file.filename,
     }
-    target = current.post("uploads", body=what)
+    target = current.post("uploads", body=what, idempotency_key=draft.upload_key(file.filename, sha256))
     if size > int(target["max_bytes"]):
         draft.errors[FILE] = _(
             "%(name)s has %(size)s bytes; %(most)s are possible here. Put it into S3 and give its bucket and key.",
@@ -148,8 +151,13 @@ def _upload(draft: Draft, file: FileStorage | None) -> None:
         )
         return
     try:
-        uploads.send(target, file.stream, size, file.filename)
+        uploads.send(target, file.stream, size)
     except uploads.RefusedUpload as refused:
-        draft.errors[FILE] = str(refused)
+        current_app.logger.warning("An upload was refused: %s", refused)
+        draft.errors[FILE] = _(
+            "S3 did not take %(name)s (%(code)s). Choose it once more, or put it into S3 and give its bucket and key.",
+            name=file.filename,
+            code=refused.code,
+        )
         return
-    draft.take_upload(target, file.filename, sha256)
+    draft.take_upload(target, file.filename)

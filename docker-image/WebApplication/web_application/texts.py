@@ -17,16 +17,16 @@ from web_application.addresses import url_with
 
 LANGUAGES = {"en": "English", "zh-Hans": "简体中文"}
 _FOLDER = Path(__file__).parent / "translations"
-_PREFIXES = {"en": "en", "zh": "zh-Hans"}
+_PREFIXES = {code.partition("-")[0]: code for code in LANGUAGES}
 
 
 def install(app: Flask) -> None:
-    """Chooses each request's language, and gives templates `_()` and `of_workflow()`."""
+    """Chooses each request's language, and gives templates `_()`, `of_workflow()` and `in_words()`."""
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         gettext=_lookup, ngettext=lambda one, many, n: _lookup(one if n == 1 else many), newstyle=True
     )
-    app.jinja_env.globals.update(of_workflow=of_workflow, languages=LANGUAGES, language=language)
+    app.jinja_env.globals.update(of_workflow=of_workflow, in_words=in_words, languages=LANGUAGES, language=language)
 
     @app.before_request
     def switch() -> AnyResponse | None:
@@ -63,6 +63,11 @@ def of_workflow(text: str) -> tuple[str, str]:
     """A workflow's own text, and the language that it is in."""
     found = _catalog(f"workflows.{language()}").get(text)
     return (found, language()) if found else (text, "en")
+
+
+def in_words(text: str) -> str:
+    """A workflow's own text in the request's language, as far as there is a translation."""
+    return of_workflow(text)[0]
 
 
 def _lookup(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
@@ -12,11 +13,17 @@ import urllib3
 from web_application.api import ApiUnreachable
 
 _BLOCK_BYTES = 1 << 20
+_CODE = re.compile(r"<Code>([A-Za-z.]{1,60})</Code>")
 _POOL = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5.0, read=120.0), retries=False)
 
 
 class RefusedUpload(Exception):
-    """S3 did not take the file; the text is S3's status and words."""
+    """S3 did not take the file; `code` is its name of the reason (such as AccessDenied), the text all that it said."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(f"S3 answered {status}: {said!r}")
+        named = _CODE.search(said)
+        self.code = named[1] if named else str(status)
 
 
 def size_and_sha256(file: IO[bytes]) -> tuple[int, str]:
@@ -31,7 +38,7 @@ def size_and_sha256(file: IO[bytes]) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def send(target: Mapping[str, Any], file: IO[bytes], size: int, file_name: str) -> None:
+def send(target: Mapping[str, Any], file: IO[bytes], size: int) -> None:
     """Streams `size` bytes to a presigned POST (`url`, `fields`); raises RefusedUpload and ApiUnreachable."""
     boundary = uuid.uuid4().hex
     before = b"".join(_field(boundary, name, str(value)) for name, value in target["fields"].items())
@@ -58,7 +65,7 @@ def send(target: Mapping[str, Any], file: IO[bytes], size: int, file_name: str) 
     except urllib3.exceptions.HTTPError as error:
         raise ApiUnreachable(f"POST {target['url']}: {error}") from error
     if answer.status not in {200, 201, 204}:
-        raise RefusedUpload(f"{file_name}: S3 answered {answer.status}: {answer.data[:300].decode(errors='replace')}")
+        raise RefusedUpload(answer.status, answer.data[:1000].decode(errors="replace"))
 
 
 def _field(boundary: str, name: str, value: str) -> bytes:

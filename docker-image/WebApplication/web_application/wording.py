@@ -36,7 +36,6 @@ def install(app: Flask) -> None:
         number=number,
         status=status,
         tone=tone,
-        attempts=attempts,
         owner_name=owner_name,
     )
     app.jinja_env.globals.update(
@@ -48,7 +47,6 @@ def status(name: str) -> str:
     """A state of a run or task in words; AWS's own name when it has none here."""
     words = {
         "PENDING": _("Waiting"),
-        "SUBMITTED": _("Submitted"),
         "RUNNABLE": _("Waiting for a machine"),
         "STARTING": _("Starting"),
         "RUNNING": _("Running"),
@@ -109,11 +107,6 @@ def duration(seconds: float | None) -> str:
 def took(run: Mapping[str, Any]) -> str:
     """How long a run went on, or has been going on; a dash for one that waits."""
     return duration(seconds_between(run.get("started_at"), run.get("stopped_at")))
-
-
-def attempts(value: Any) -> str:
-    """How many attempts there were, from their number or their list."""
-    return number(len(value) if isinstance(value, list) else value)
 
 
 def owner_name(owner: Any) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,9 @@ _PROC = Path("/proc")
 _ROUNDS = 5
 #: So few processes are looked at one by one, whether they are still there or not; listing all takes longer.
 _FEW = 64
+#: A killed process that writes to a disk ends when that is done.
+_ENDS_WITHIN_S = 10.0
+_POLL_S = 0.01
 
 
 def last_process_id() -> int:
@@ -41,14 +45,40 @@ def end_processes_with(variable: str, value: str, *, newer_than: int = 0) -> int
 
 
 def end_processes_in(folder: Path) -> int:
-    """Kills every process that works in a folder or below it; returns how many it found.
+    """Kills every process that works in a folder or below it, and waits for their ends; returns how many it found.
 
     For jobs that outlived a killed platform: each works in a scratch folder of its own. Does nothing without /proc.
     """
     root = str(folder.resolve())
     strays = [pid for pid in _own_processes() if f"{_working_folder(pid)}/".startswith(f"{root}/")]
     _kill(strays)
+    wait_for_ends(strays)
     return len(strays)
+
+
+def wait_for_ends(pids: Iterable[int], within_s: float = _ENDS_WITHIN_S) -> bool:
+    """Waits until these processes hold nothing any more; False when one still does after that time."""
+    give_up_at = time.monotonic() + within_s
+    for pid in pids:
+        while not _has_ended(pid):
+            if time.monotonic() > give_up_at:
+                return False
+            time.sleep(_POLL_S)
+    return True
+
+
+def _has_ended(pid: int) -> bool:
+    """True for a zombie as well: it waits for its parent only."""
+    if _PROC.is_dir():
+        try:
+            return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
+        except OSError:
+            return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _kill(pids: list[int]) -> None:

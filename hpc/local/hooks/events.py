@@ -1,7 +1,9 @@
-"""EventBridge and SQS: cheap events of Batch, batches as large as AWS's, IAM's actions, events lost for a test."""
+"""EventBridge and SQS: cheap events of Batch, batches as large as AWS's, IAM's actions, faults of events for a test."""
 
 from __future__ import annotations
 
+import contextvars
+import threading
 import time
 from typing import Any
 
@@ -9,7 +11,7 @@ from ministack.core import iam_actions
 from ministack.core.responses import new_uuid
 from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
-from hpc.local.batch.faults import FaultsFileError, FaultSwitches
+from hpc.local.batch.faults import EventFault, FaultsFileError, FaultSwitches
 from hpc.local.hooks.replacing import replace
 
 # What one call of a function may be given. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -22,7 +24,7 @@ def install(faults: FaultSwitches) -> None:
     _keep_no_log()
     _name_actions_of_sqs()
     _fill_batches()
-    _lose_events_of_executions(faults)
+    _disturb_events_of_executions(faults)
 
 
 def publish(source: str, kind: str, detail: dict[str, Any], resource: str) -> None:
@@ -115,16 +117,26 @@ def _fitting(queue: dict[str, Any], max_number: int) -> int:
     return max(number, 1)
 
 
-def _lose_events_of_executions(faults: FaultSwitches) -> None:
+def _disturb_events_of_executions(faults: FaultSwitches) -> None:
     """Fault switches of events hit those of executions too, by the execution's name."""
     emit = stepfunctions._emit_execution_status_event
 
-    def emit_unless_lost(execution: dict[str, Any]) -> None:
+    def emit_as_told(execution: dict[str, Any]) -> None:
         try:
-            copies = faults.for_event(execution["name"], execution["status"], 0).copies
+            fault = faults.for_event(execution["name"], execution["status"], 0)
         except FaultsFileError:
-            copies = 1
-        for _ in range(copies):
-            emit(execution)
+            fault = EventFault()
+        for _ in range(fault.copies):
+            if fault.delay_s:
+                _emit_later(emit, dict(execution), fault.delay_s)
+            else:
+                emit(execution)
 
-    replace(stepfunctions, "_emit_execution_status_event", emit_unless_lost)
+    replace(stepfunctions, "_emit_execution_status_event", emit_as_told)
+
+
+def _emit_later(emit: Any, execution: dict[str, Any], delay_s: float) -> None:
+    """Tells of an execution as it is now; the account and region of the emulator are in the context."""
+    timer = threading.Timer(delay_s, contextvars.copy_context().run, [emit, execution])
+    timer.daemon = True
+    timer.start()

@@ -17,10 +17,10 @@ from hpc.local.front_door import AUTHORIZE_PATH, LENGTH_HEADER, ROUTE_HEADER, TO
 from hpc.local.hooks.forms import MAX_FORM_BYTES, bucket_of_form, store_form, too_large
 from hpc.local.hooks.replacing import replace
 from hpc.local.hooks.shown import ShownRequest, shown_request
-from hpc.local.hooks.storage import goes_to_store, refusal
+from hpc.local.hooks.storage import goes_to_store, refusal, writes_object
 from hpc.local.object_store import ObjectStore
 
-# What the disk keeps free for the platform's own state.
+# What uploads leave free on the disk, for the platform's own state.
 MIN_FREE_BYTES = 64 * 1024 * 1024
 NO_ROOM = (
     b"<Error><Code>InsufficientStorage</Code><Message>The disk of the laptop platform is full: "
@@ -81,7 +81,7 @@ class _Guard:
             await self._serve(scope, receive, self._ending(send))
         elif scope["type"] == "http" and scope["path"] == AUTHORIZE_PATH:
             await self._answer_shown(scope, receive, send)
-        elif scope["type"] == "http" and scope["method"] in ("PUT", "POST") and not self._has_room(_headers(scope)):
+        elif scope["type"] == "http" and _is_upload(scope) and not self._has_room(_headers(scope)):
             await _send(send, 507, _XML, NO_ROOM)
         elif scope["type"] == "http" and (bucket := _bucket_of_form(scope)):
             await self._take_form(bucket, scope, receive, send)
@@ -121,7 +121,7 @@ class _Guard:
         if fault.is_throttled:
             await _send(send, 503, _XML, SLOW_DOWN)
             return
-        if method in ("PUT", "POST") and not self._has_room(headers):
+        if writes_object(method, path, query) and not self._has_room(headers):
             await _send(send, 507, _XML, NO_ROOM)
             return
         token = shown_request.set(_shown(uri, headers))
@@ -144,6 +144,12 @@ class _Guard:
             await send(message)
 
         return send_or_exit
+
+
+def _is_upload(scope: Scope) -> bool:
+    """Whether an object comes with this request; every other one may help to free space, such as a look or a delete."""
+    query = scope["query_string"].decode("latin-1")
+    return writes_object(scope["method"], scope["path"], query) or _bucket_of_form(scope) is not None
 
 
 def _bucket_of_form(scope: Scope) -> str | None:

@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from hpc.runs import INTERRUPTED
 
 _LOG = logging.getLogger(__name__)
 _STORE_STARTS_WITHIN_S = 60
+# The server's loop waits so long before it tries again to save what changed while it was written.
+_CHANGED_WAITS_S = (0.01, 0.05, 0.1, 0.2)
 _CAUSE = "The laptop platform ended while the execution was running"
 
 # The emulator's own functions, by which what the journal holds comes back without being written down again.
@@ -52,15 +56,31 @@ def _saving(journal: Journal) -> Any:
         position = journal.position()
         try:
             for name, get_state in services.items():
-                state = get_state()
-                if state is not None:
-                    _write_state(name, state)
+                _save_service(name, get_state)
         except (OSError, TypeError, ValueError, RuntimeError):
             _LOG.exception("the emulator's state could not be saved; the journal keeps what has changed")
             return
         journal.forget(position)
 
     return save_all
+
+
+def _save_service(name: str, get_state: Callable[[], Any]) -> None:
+    """Writes a service's state, again when other threads have changed it meanwhile.
+
+    Raises RuntimeError when they always do, and what `_write_state` raises.
+    """
+    for wait_s in (*_CHANGED_WAITS_S, None):
+        try:
+            state = get_state()
+            if state is not None:
+                _write_state(name, state)
+        except RuntimeError:  # "dictionary changed size during iteration"
+            if wait_s is None:
+                raise
+            time.sleep(wait_s)
+        else:
+            return
 
 
 def _write_state(service: str, state: Any) -> None:

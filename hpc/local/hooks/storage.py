@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode
 from xml.sax.saxutils import escape
 
+from ministack.core import iam_actions
 from ministack.services import s3, stepfunctions
 from ministack.services.cloudformation import provisioners
 
@@ -59,6 +58,13 @@ def goes_to_store(method: str, path: str, query: str) -> bool:
     return (method == "GET" and names <= _LISTING) or (method == "POST" and "delete" in names)
 
 
+def writes_object(method: str, path: str, query: str) -> bool:
+    """Whether a request writes objects of the store or parts of them; deleting many of them is a POST, too."""
+    if method not in ("PUT", "POST") or not goes_to_store(method, path, query):
+        return False
+    return method == "PUT" or "delete" not in parse_qs(query, keep_blank_values=True)
+
+
 def refusal(path: str, query: str, copy_source: str, keys_to_delete: bytes = b"") -> bytes | None:
     """S3's error document for a request that names a key which the object store would take for another one.
 
@@ -68,11 +74,37 @@ def refusal(path: str, query: str, copy_source: str, keys_to_delete: bytes = b""
     named = [path, unquote(copy_source).partition("?")[0]]
     keys = [name.removeprefix("/").partition("/")[2] for name in named]
     keys += parse_qs(query).get("prefix", [])
-    keys += [unescape(key.decode(errors="replace")) for key in re.findall(rb"<Key>([^<]*)</Key>", keys_to_delete)]
+    if keys_to_delete:
+        try:
+            keys += _keys_in(keys_to_delete)
+        except (iam_actions.ParseError, ValueError) as error:
+            return _error("MalformedXML", f"The body is not what DeleteObjects takes: {error}")
     problem = next((problem for key in keys if (problem := why_not_a_key(key))), None)
-    if problem is None:
-        return None
-    return f"<Error><Code>InvalidArgument</Code><Message>{escape(problem)}</Message></Error>".encode()
+    return None if problem is None else _error("InvalidArgument", problem)
+
+
+def _keys_in(body: bytes) -> list[str]:
+    """The keys that the body of a DeleteObjects names, by the parser with which the emulator's IAM finds them.
+
+    Raises ParseError or ValueError for a body of which the object store might read other keys than IAM.
+    """
+    keys = []
+    for element in iam_actions.fromstring(body).iter():
+        if _name(element) == "Object":
+            named = [child for child in element if _name(child) == "Key"]
+            if len(named) != 1 or len(named[0]):
+                raise ValueError("found an Object that does not name one key, expected <Object><Key>key</Key></Object>")
+            keys.append(named[0].text or "")
+    return keys
+
+
+def _name(element: Any) -> str:
+    """An element's name without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _error(code: str, message: str) -> bytes:
+    return f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>".encode()
 
 
 def install(store: ObjectStore) -> None:
@@ -106,7 +138,8 @@ def _hand_objects_to(store: ObjectStore) -> None:
         text = urlencode(query, doseq=True)
         if not goes_to_store(method, path, text):
             return await handle(method, path, headers, body, query)
-        refused = refusal(path, text, headers.get("x-amz-copy-source", ""), body)
+        keys_to_delete = body if method == "POST" and "delete" in query else b""
+        refused = refusal(path, text, headers.get("x-amz-copy-source", ""), keys_to_delete)
         if refused is not None:
             return 400, {"Content-Type": "application/xml"}, refused
         uri = _without_signature(quote(path) + (f"?{text}" if text else ""))

@@ -1,143 +1,41 @@
 """A double of the platform's REST API and of its S3, as one HTTP server: what the page talks to in tests.
 
-It follows the API's contract: it refuses calls whose SigV4 signature is wrong, checks parameters against the real
-`workflow.yaml`, takes presigned POSTs with their policy's limits, and its runs move with time. What it cannot show is
-whether the real API keeps to the contract: `tests/test_e2e` does.
+It keeps to the API by using it: calls go by the real table of routes and through the real check of requests,
+parameters through the real workflow's, refusals are the real ones, and an answer that is none of the API's schemas is
+a defect that fails the test. Only what is behind it is made up: runs that move with time. Whether the page and the
+platform work together, `tests/test_e2e` shows.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import jsonschema
+import flask
 import yaml
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import NotFound
 from werkzeug.serving import make_server
 
-REGION = "eu-central-1"
-CREDENTIALS = Credentials("AKIAPAGETESTS0000000", "page-tests-secret")
-BUCKET = "production-abc-data"
-MOST_BYTES = 1_000_000
+from hpc import errors, parameters
+from hpc.workflows import PROJECT, Workflow, parse
+from tests.test_docker_image.web.api_contract import API, PROBLEM, defects_of, event_of, owner_of
+from tests.test_docker_image.web.run_double import FINAL, Run, text_of
+from tests.test_docker_image.web.s3_double import BUCKET, MOST_BYTES, S3Double
+from tests.test_docker_image.web.signature import is_signed
+
 WORKFLOW = Path(__file__).resolve().parents[3] / "workflows" / "string_processing" / "workflow.yaml"
-TASK_STATUSES = {"PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"}
-FINAL = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
-
-@dataclass
-class Run:
-    """A run; how far it is follows from the time since it began, unless a test says otherwise by `status`."""
-
-    run_id: str
-    parameters: dict[str, Any]
-    owner: str
-    created_at: datetime
-    takes_s: float
-    shards: int
-    workflow: str = "string_processing"
-    fails: bool = False
-    status_said: str = ""
-    stopped_at: datetime | None = None
-    reasons: list[str] = field(default_factory=list)
-    resumes: int = 0
-
-    @property
-    def share(self) -> float:
-        """How far it is, from 0 to 1."""
-        end = self.stopped_at or datetime.now(UTC)
-        return min(1.0, (end - self.created_at).total_seconds() / self.takes_s) if self.takes_s else 1.0
-
-    @property
-    def status(self) -> str:
-        if self.status_said:
-            return self.status_said
-        if self.share >= 1:
-            return "FAILED" if self.fails else "SUCCEEDED"
-        return "RUNNING" if self.share > 0.05 else "PENDING"
-
-    def tasks(self) -> list[dict[str, Any]]:
-        """All tasks: each step has a fifth of the time, the branches the same one."""
-        found = []
-        for state, count, begins, ends in (
-            ("String_Split", 1, 0.0, 0.2),
-            ("String_Repeat", self.shards, 0.2, 0.8),
-            ("String_Reverse", self.shards, 0.3, 0.85),
-            ("String_Repeat_Merge", 1, 0.8, 0.95),
-            ("String_Reverse_Merge", 1, 0.85, 1.0),
-        ):
-            for index in range(count):
-                width = (ends - begins) / count
-                start = begins + index * width
-                status = "SUCCEEDED" if self.share >= start + width else "RUNNING" if self.share > start else "PENDING"
-                failed = self.fails and (state, index) == ("String_Repeat", self.shards - 1) and status == "SUCCEEDED"
-                if self.fails and state == "String_Repeat_Merge":
-                    status = "PENDING"
-                found.append(
-                    {
-                        "state": state,
-                        "index": index,
-                        "status": "FAILED" if failed else status,
-                        "attempts": 3 if failed else 0 if status == "PENDING" else 1,
-                        "reason": "line 7 is longer than 64 MiB; <b>found</b> 70000000 bytes" if failed else None,
-                        "job_id": f"job-{state}-{index}",
-                        "log_stream": None if status == "PENDING" else f"{state}/default/{index}",
-                    }
-                )
-        return found
-
-    def as_json(self) -> dict[str, Any]:
-        final = self.status in FINAL
-        stopped = self.stopped_at or self.created_at + timedelta(seconds=self.takes_s)
-        reasons = self.reasons or (["String_Repeat-3: line 7 is longer than 64 MiB"] if self.status == "FAILED" else [])
-        return {
-            "run_id": self.run_id,
-            "workflow": self.workflow,
-            "project": self.parameters["ProjectNo"],
-            "status": self.status,
-            "owner": self.owner,
-            "created_at": text_of(self.created_at),
-            "started_at": None if self.status == "PENDING" else text_of(self.created_at + timedelta(seconds=0.2)),
-            "stopped_at": text_of(stopped) if final else None,
-            "parameters": self.parameters,
-            "reasons": reasons,
-            "reason_count": len(reasons),
-            "resumes": self.resumes,
-        }
-
-    def steps(self, titles: dict[str, str]) -> list[dict[str, Any]]:
-        tasks = self.tasks()
-        counted = []
-        for state, title in titles.items():
-            own = [task["status"] for task in tasks if task["state"] == state]
-            known = state == "String_Split" or self.share > 0.2
-            counts = {name.lower(): own.count(name) for name in ("SUCCEEDED", "FAILED", "RUNNING")}
-            counted.append({"state": state, "title": title, "total": len(own) if known else None} | counts)
-        return counted
-
-
-class Refused(Exception):
-    """What the API answers with problem details."""
-
-    def __init__(self, status: int, title: str, detail: str = "", errors: dict[str, str] | None = None) -> None:
-        self.status = status
-        self.document = {
-            "type": "about:blank",
-            "title": title,
-            "status": status,
-            "detail": detail,
-            "errors": [{"field": name, "detail": text} for name, text in (errors or {}).items()],
-        }
+Answer = tuple[int, Any]
 
 
 class ApiDouble:
@@ -146,10 +44,10 @@ class ApiDouble:
     def __init__(self, takes_s: float = 3.0) -> None:
         self.takes_s = takes_s
         self.runs: dict[str, Run] = {}
-        self.objects: dict[str, bytes] = {}
-        self.policies: dict[str, tuple[str, str]] = {}
-        self.started: dict[str, str] = {}
+        self.s3 = S3Double()
+        self.started: dict[str, tuple[str, str]] = {}
         self.calls: list[tuple[str, str, dict[str, str]]] = []
+        self.defects: list[str] = []
         self.answers_nothing = False
         self.is_busy = False
         self.lock = threading.Lock()
@@ -158,6 +56,7 @@ class ApiDouble:
 
     @contextmanager
     def serving(self) -> Iterator[ApiDouble]:
+        """Serves it on 127.0.0.1; what was no answer of the API is told at the end."""
         server = make_server("127.0.0.1", 0, self.application(), threaded=True)
         self.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -168,306 +67,218 @@ class ApiDouble:
             server.shutdown()
             thread.join()
             server.server_close()
-
-    def add_run(self, project: str, **attributes: Any) -> Run:
-        """A run that nobody submitted through the page; it is over at once unless `takes_s` says otherwise."""
-        created_at = attributes.pop("created_at", datetime.now(UTC))
-        parameters = attributes.pop("parameters", {}) | {
-            "ProjectNo": project,
-            "INPUT_BUCKET": BUCKET,
-            "INPUT_KEY": f"uploads/{project}/lines.txt",
-            "OUTPUT_BUCKET": BUCKET,
-            "SPLIT_NUM": 1000,
-            "architecture": "graviton",
-        }
-        run_id = f"{created_at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        values = {"owner": "shared", "takes_s": 0.0, "shards": 4} | attributes
-        self.runs[run_id] = Run(run_id=run_id, parameters=parameters, created_at=created_at, **values)
-        return self.runs[run_id]
-
-    def application(self) -> Flask:
-        app = Flask("api_double")
-        app.json.sort_keys = False  # type: ignore[attr-defined]
-        app.register_error_handler(Refused, _problem)
-
-        @app.before_request
-        def look() -> Any:
-            if request.path.startswith("/s3/"):
-                return None
-            body = request.get_data()
-            self.calls.append((request.method, request.full_path.rstrip("?"), dict(request.headers)))
-            if self.is_busy:
-                return jsonify(message="Too Many Requests"), 429
-            if self.answers_nothing:
-                return Response("upstream is gone", status=503)
-            if not is_signed(request, body):
-                return jsonify(message="The request signature we calculated does not match"), 403
-            return None
-
-        app.add_url_rule("/prod/workflows", view_func=self.list_workflows)
-        app.add_url_rule("/prod/uploads", view_func=self.make_upload, methods=["POST"])
-        app.add_url_rule("/prod/runs", view_func=self.start_run, methods=["POST"])
-        app.add_url_rule("/prod/runs", view_func=self.list_runs)
-        app.add_url_rule("/prod/runs/<run_id>", view_func=self.show_run)
-        app.add_url_rule("/prod/runs/<run_id>/tasks", view_func=self.list_tasks)
-        app.add_url_rule("/prod/runs/<run_id>/tasks/<task>/log", view_func=self.show_log)
-        app.add_url_rule("/prod/runs/<run_id>/results", view_func=self.list_results)
-        app.add_url_rule("/prod/runs/<run_id>/cancel", view_func=self.cancel, methods=["POST"])
-        app.add_url_rule("/prod/runs/<run_id>/resume", view_func=self.resume, methods=["POST"])
-        app.add_url_rule(f"/s3/{BUCKET}", view_func=self.take_post, methods=["POST"])
-        app.add_url_rule(f"/s3/{BUCKET}/<path:key>", view_func=self.give)
-        return app
+        assert self.defects == []
 
     @property
     def endpoint(self) -> str:
         return f"{self.url}/prod"
 
+    def add_run(self, project: str, **attributes: Any) -> Run:
+        """A run that nobody submitted through the page; it is over at once unless `takes_s` says otherwise."""
+        created_at = attributes.pop("created_at", datetime.now(UTC))
+        given = {
+            PROJECT: project,
+            "INPUT_BUCKET": BUCKET,
+            "INPUT_KEY": f"uploads/{project}/lines.txt",
+            "OUTPUT_BUCKET": BUCKET,
+            "SPLIT_NUM": 1000,
+            "architecture": "graviton",
+        } | attributes.pop("parameters", {})
+        run_id = f"{created_at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        values = {"owner": "shared", "takes_s": 0.0, "shards": 4} | attributes
+        self.runs[run_id] = Run(run_id=run_id, parameters=given, created_at=created_at, **values)
+        return self.runs[run_id]
+
+    def application(self) -> Flask:
+        app = Flask("api_double")
+        app.json.sort_keys = False  # type: ignore[attr-defined]
+        app.before_request(self._look)
+        app.register_error_handler(PROBLEM, _of_problem)
+        app.register_error_handler(errors.HpcError, lambda error: _of_problem(API.problems.of_error(error)))
+        app.register_error_handler(NotFound, lambda _: (jsonify(message="Missing Authentication Token"), 403))
+        for route in API.routes.ROUTES:
+            path = "/prod" + route.path.replace("{", "<").replace("}", ">")
+            app.add_url_rule(path, route.operation, self._view(route), methods=[route.method])
+        self.s3.install(app)
+        return app
+
+    # what API Gateway and the function's frame do
+
+    def _look(self) -> Any:
+        asked = flask.request
+        if asked.path.startswith("/s3/"):
+            return None
+        body = asked.get_data()
+        self.calls.append((asked.method, asked.full_path.rstrip("?"), dict(asked.headers)))
+        if self.is_busy:
+            return jsonify(message="Too Many Requests"), 429
+        if self.answers_nothing:
+            return Response("upstream is gone", status=503)
+        if not is_signed(asked, body):
+            return jsonify(message="The request signature we calculated does not match"), 403
+        return None
+
+    def _view(self, route: Any) -> Any:
+        def view(**path: str) -> Any:
+            status, document = getattr(self, route.operation)(API.request.parse(event_of(route, path)))
+            names = ["Run", "DryRun"] if (route.operation, status) == ("create_run", 200) else [route.answers[status]]
+            self.defects += defects_of(f"{route.operation} {status}", document, names)
+            return jsonify(document), status
+
+        return view
+
     # what the API does
 
-    def list_workflows(self) -> Any:
-        found = self.workflow
-        shown = {name: found[name] for name in ("name", "title", "description", "parameters", "upload")}
-        outputs = [{"name": each["name"], "title": each["title"]} for each in found["outputs"]]
-        steps = [
-            {
-                "state": step["state"],
-                "title": step["title"],
-                "fan_out": step.get("fan_out", False),
-                "after": step.get("after", []),
-            }
-            for step in found["steps"]
-        ]
-        return jsonify(workflows=[shown | {"outputs": outputs, "steps": steps}])
+    def list_workflows(self, _request: Any) -> Answer:
+        described = self.described()
+        answer = API.workflow_calls.list_workflows(SimpleNamespace(workflows={described.name: described}), None, "")
+        return answer.status, answer.document
 
-    def make_upload(self) -> Any:
-        given = request.get_json()
-        self.check({"ProjectNo": given["project"]}, only={"ProjectNo"}, names={"ProjectNo": "project"})
-        if not re.fullmatch(r"[^/\x00-\x1f\x7f]{1,200}", given["file_name"]) or given["file_name"] in {".", ".."}:
-            raise Refused(422, "Parameters are not allowed", errors={"file_name": "expected a file's name"})
-        key = f"uploads/{given['project']}/{secrets.token_hex(6)}/{given['file_name']}"
-        policy, signature = secrets.token_urlsafe(40), secrets.token_hex(32)
-        self.policies[policy] = (key, signature)
-        fields = {"key": key, "policy": policy, "x-amz-signature": signature}
-        document = {
-            "url": f"{self.url}/s3/{BUCKET}",
-            "fields": fields,
-            "bucket": BUCKET,
-            "key": key,
-            "max_bytes": MOST_BYTES,
-            "expires_at": text_of(datetime.now(UTC) + timedelta(minutes=15)),
-        }
-        return jsonify(document), 201
+    def create_upload(self, request: Any) -> Answer:
+        project, file_name = request.body["project"], request.body["file_name"]
+        try:
+            parameters.check_given(self.described(request.body["workflow"]), {PROJECT: project})
+        except errors.WrongParameters as error:
+            raise errors.WrongInput(error.refusals[0].detail, field="project") from error
+        sent = flask.request.headers.get("Idempotency-Key")
+        folder = _digest(f"{owner_of(request)}#{sent}")[:12] if sent else secrets.token_hex(6)
+        key = f"uploads/{project}/{folder}/{file_name}"
+        more = {"bucket": BUCKET, "key": key, "max_bytes": MOST_BYTES, "expires_at": _in(minutes=15)}
+        return 201, self.s3.presigned_post(key) | more
 
-    def start_run(self) -> Any:
-        given = request.get_json()
-        parameters = given["parameters"]
-        if given["workflow"] != self.workflow["name"]:
-            raise Refused(404, "No such workflow", given["workflow"])
-        self.check(parameters)
-        if parameters["INPUT_BUCKET"] != BUCKET:
-            raise Refused(
-                422,
-                "Parameters are not allowed",
-                errors={"INPUT_BUCKET": f"found {parameters['INPUT_BUCKET']!r}; expected {BUCKET}"},
-            )
-        if not parameters["INPUT_KEY"].startswith(("uploads/", "source/")):
-            raise Refused(422, "Parameters are not allowed", errors={"INPUT_KEY": "expected uploads/ or source/"})
-        parameters = {"OUTPUT_BUCKET": parameters["INPUT_BUCKET"], "architecture": "graviton"} | parameters
-        shards = self.shards_of(parameters)
-        if request.args.get("dry_run") == "true":
-            return jsonify(parameters=parameters, estimate=self.estimate(shards))
-        key = request.headers.get("Idempotency-Key", "")
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", key):
-            raise Refused(400, "Idempotency-Key is missing")
+    def create_run(self, request: Any) -> Answer:
+        body, owner = request.body, owner_of(request)
+        values = parameters.validate(self.described(body["workflow"]), body["parameters"])
+        for name, allowed in (("INPUT_BUCKET", BUCKET), ("INPUT_KEY", "uploads/")):
+            if not values[name].startswith(allowed):
+                raise errors.WrongInput(f"found {values[name][:60]!r}; expected {allowed}", field=name)
+        values = {"OUTPUT_BUCKET": BUCKET} | values
+        shards = self.shards_of(values)
+        if request.query["dry_run"]:
+            return 200, {"parameters": values, "estimate": _estimate(shards)}
+        key = f"{owner}#{request.headers['Idempotency-Key']}"
+        digest = _digest(json.dumps(body, sort_keys=True))
         with self.lock:
-            if key in self.started:
-                return jsonify(self.runs[self.started[key]].as_json()), 200
-            project = parameters["ProjectNo"]
-            if any(run.status not in FINAL and run.parameters["ProjectNo"] == project for run in self.runs.values()):
-                raise Refused(409, "The project is busy", f"another run of project {project} goes on")
-            run = self.add_run(project, parameters=parameters, takes_s=self.takes_s, shards=shards)
-            run.parameters = parameters
-            self.started[key] = run.run_id
-        return jsonify(run.as_json()), 201
+            run_id, of_digest = self.started.get(key, ("", digest))
+            if digest != of_digest:
+                raise errors.WrongInput(f"found it used by run {run_id}; expected a new one", field="Idempotency-Key")
+            if run_id:
+                return 200, self.runs[run_id].as_json()
+            project = values[PROJECT]
+            if any(run.status not in FINAL and run.parameters[PROJECT] == project for run in self.runs.values()):
+                raise errors.Conflict(f"another run of project {project} goes on")
+            run = self.add_run(project, parameters=values, takes_s=self.takes_s, shards=shards, owner=owner)
+            self.started[key] = (run.run_id, digest)
+        return 201, run.as_json()
 
-    def list_runs(self) -> Any:
+    def list_runs(self, request: Any) -> Answer:
         found = sorted(self.runs.values(), key=lambda run: (run.created_at, run.run_id), reverse=True)
         for name in ("status", "workflow", "owner"):
-            if wanted := request.args.get(name):
+            if wanted := request.query.get(name):
+                wanted = owner_of(request) if (name, wanted) == ("owner", "me") else wanted
                 found = [run for run in found if getattr(run, name) == wanted]
-        if day := request.args.get("day"):
-            if not re.fullmatch(r"\d{4}-\d\d-\d\d", day):
-                raise Refused(400, "day is malformed", f"found {day!r}; expected a day such as 2026-01-31")
+        if day := request.query.get("day"):
             found = [run for run in found if f"{run.created_at:%Y-%m-%d}" == day]
-        page, token = self.page(found)
-        return jsonify(runs=[run.as_json() for run in page], next=token)
+        page, token = _page(request, found)
+        return 200, {"runs": [run.as_json() for run in page], "next": token}
 
-    def show_run(self, run_id: str) -> Any:
+    def get_run(self, request: Any) -> Answer:
         titles = {step["state"]: step["title"] for step in self.workflow["steps"]}
-        run = self.run(run_id)
-        return jsonify(run.as_json() | {"steps": run.steps(titles)})
+        run = self.run(request)
+        return 200, run.as_json() | {"steps": run.steps(titles)}
 
-    def list_tasks(self, run_id: str) -> Any:
-        found = self.run(run_id).tasks()
-        if request.args.get("status", "PENDING") not in TASK_STATUSES:
-            raise Refused(400, "Bad Request", "Not allowed: status")
+    def list_tasks(self, request: Any) -> Answer:
+        found = self.run(request).tasks()
         for name in ("state", "status"):
-            if wanted := request.args.get(name):
+            if wanted := request.query.get(name):
                 found = [task for task in found if task[name] == wanted]
-        page, token = self.page(found)
-        return jsonify(tasks=page, next=token)
+        page, token = _page(request, found)
+        return 200, {"tasks": page, "next": token}
 
-    def show_log(self, run_id: str, task: str) -> Any:
-        for each in self.run(run_id).tasks():
-            if f"{each['state']}-{each['index']}" == task:
-                lines = ["reads uploads/<i>lines.txt</i>", "1,000 lines, 111,000 bytes", "is done: 0.4 s"]
-                time = text_of(self.run(run_id).created_at)
-                return jsonify(lines=[{"time": time, "text": line} for line in lines], truncated=False)
-        raise Refused(404, "No such task", task)
+    def get_log(self, request: Any) -> Answer:
+        run, task = self.run(request), request.path["task"]
+        if task not in {f"{each['state']}-{each['index']}" for each in run.tasks()}:
+            raise PROBLEM(404, f"task: found {task!r}; expected a number after a state")
+        texts = ["reads uploads/<i>lines.txt</i>", "1,000 lines, 111,000 bytes", "is done: 0.4 s"]
+        time = text_of(run.created_at)
+        return 200, {"lines": [{"time": time, "text": text} for text in texts], "truncated": False}
 
-    def list_results(self, run_id: str) -> Any:
-        run = self.run(run_id)
+    def list_results(self, request: Any) -> Answer:
+        run = self.own_run(request)
         if run.status != "SUCCEEDED":
-            raise Refused(409, "The run has not succeeded", f"it is {run.status}")
-        results = []
-        for output in self.workflow["outputs"]:
-            name = f"{output['name']}_lines.txt_merge"
-            body = self.result(run, output["name"])
-            key = f"result/{run.run_id}/{name}"
-            self.objects[key] = body
-            results.append(
-                {
-                    "name": output["name"],
-                    "title": output["title"],
-                    "file_name": name,
-                    "bytes": len(body),
-                    "url": f"{self.url}/s3/{BUCKET}/{key}?X-Amz-Signature={token_of(key)}",
-                    "expires_at": text_of(datetime.now(UTC) + timedelta(minutes=5)),
-                }
-            )
-        return jsonify(results=results)
+            raise errors.NotSucceeded(f"run {run.run_id} is {run.status}; expected one that succeeded")
+        return 200, {"results": [self.result(run, output) for output in self.described().outputs]}
 
-    def cancel(self, run_id: str) -> Any:
-        run = self.run(run_id)
-        self.may_change(run)
-        if run.status in FINAL:
-            raise Refused(409, "The run is over", f"run {run_id} is {run.status}")
-        run.stopped_at = datetime.now(UTC)
-        run.status_said = "CANCELLED"
-        return jsonify(run.as_json()), 202
+    def cancel_run(self, request: Any) -> Answer:
+        run = self.own_run(request)
+        run.cancel()
+        return 202, run.as_json()
 
-    def resume(self, run_id: str) -> Any:
-        run = self.run(run_id)
-        self.may_change(run)
+    def resume_run(self, request: Any) -> Answer:
+        run = self.own_run(request)
         if run.status not in {"FAILED", "CANCELLED"}:
-            raise Refused(409, "The run cannot be resumed", f"run {run_id} is {run.status}")
-        run.status_said, run.fails, run.stopped_at, run.resumes = "", False, None, run.resumes + 1
-        run.created_at, run.takes_s = datetime.now(UTC), self.takes_s
-        return jsonify(run.as_json()), 202
-
-    # what its S3 does
-
-    def take_post(self) -> Any:
-        key, signature = self.policies.get(request.form.get("policy", ""), ("", ""))
-        if not key or (request.form.get("key"), request.form.get("x-amz-signature")) != (key, signature):
-            return Response("<Error><Code>AccessDenied</Code></Error>", status=403)
-        body = request.files["file"].read()
-        if not 1 <= len(body) <= MOST_BYTES:
-            return Response("<Error><Code>EntityTooLarge</Code></Error>", status=400)
-        self.objects[key] = body
-        return Response(status=204)
-
-    def give(self, key: str) -> Any:
-        if request.args.get("X-Amz-Signature") != token_of(key):
-            return Response("<Error><Code>AccessDenied</Code></Error>", status=403)
-        disposition = f'attachment; filename="{key.rpartition("/")[2]}"'
-        return Response(
-            self.objects[key], mimetype="application/octet-stream", headers={"Content-Disposition": disposition}
-        )
+            raise errors.Conflict(f"run {run.run_id} is {run.status}; expected one that failed or was cancelled")
+        run.resume(self.takes_s)
+        return 202, run.as_json()
 
     # parts of it
 
-    def run(self, run_id: str) -> Run:
+    def described(self, name: str = "string_processing") -> Workflow:
+        if name != self.workflow["name"]:
+            raise errors.NotFound(f"found no workflow {name!r}")
+        return parse(self.workflow)
+
+    def run(self, request: Any) -> Run:
+        run_id = request.path["run_id"]
         if run_id not in self.runs:
-            raise Refused(404, "No such run", f"found no run {run_id}")
+            raise errors.NotFound(f"found no run {run_id}")
         return self.runs[run_id]
 
-    def may_change(self, run: Run) -> None:
-        if run.owner != request.headers.get("X-Hpc-Owner", "shared"):
-            raise Refused(403, "Not yours", f"run {run.run_id} belongs to {run.owner}")
+    def own_run(self, request: Any) -> Run:
+        run = self.run(request)
+        API.owners.check_owner(run, owner=owner_of(request), caller=request.caller, admins=())
+        return run
 
-    def check(
-        self, parameters: dict[str, Any], *, only: set[str] | None = None, names: dict[str, str] | None = None
-    ) -> None:
-        schema = self.workflow["parameters"]
-        errors = {}
-        for name in schema["required"]:
-            if name not in parameters and (only is None or name in only):
-                errors[name] = f"found nothing; expected {schema['properties'][name]['allowed']}"
-        for error in jsonschema.Draft202012Validator(schema).iter_errors(parameters):
-            if error.path:
-                name = str(error.path[0])
-                allowed = schema["properties"][name]["allowed"]
-                errors[name] = f"found {str(parameters[name])[:80]!r}; expected {allowed}"
-        if errors:
-            named = {(names or {}).get(name, name): text for name, text in errors.items()}
-            raise Refused(422, "Parameters are not allowed", errors=named)
+    def shards_of(self, values: dict[str, Any]) -> int:
+        body = self.s3.objects.get(values["INPUT_KEY"])
+        return max(1, -(-body.count(b"\n") // values["SPLIT_NUM"])) if body else 4
 
-    def shards_of(self, parameters: dict[str, Any]) -> int:
-        body = self.objects.get(parameters["INPUT_KEY"])
-        return max(1, -(-body.count(b"\n") // parameters["SPLIT_NUM"])) if body else 4
-
-    def estimate(self, shards: int) -> dict[str, Any]:
-        return {
-            "shards": shards,
-            "jobs": 2 * shards + 3,
-            "duration_s": {"low": 40, "high": 150},
-            "cost_usd": {"low": 0.0021, "high": 0.0095},
-            "basis": "job definitions",
-        }
-
-    def result(self, run: Run, name: str) -> bytes:
-        lines = self.objects.get(run.parameters["INPUT_KEY"], b"abc\n").decode().splitlines()
-        return "".join((line * 2 if name == "repeat" else line[::-1]) + "\n" for line in lines).encode()
-
-    def page(self, found: list[Any]) -> tuple[list[Any], str | None]:
-        if not re.fullmatch("[0-9]{1,7}", request.args.get("next", "0")):
-            raise Refused(400, "Bad Request", "Not allowed: next")
-        limit, start = int(request.args.get("limit", "50")), int(request.args.get("next", "0"))
-        end = start + limit
-        return found[start:end], str(end) if end < len(found) else None
+    def result(self, run: Run, output: Any) -> dict[str, Any]:
+        """An output, which is made now."""
+        lines = self.s3.objects.get(run.parameters["INPUT_KEY"], b"abc\n").decode().splitlines()
+        body = "".join((line * 2 if output.name == "repeat" else line[::-1]) + "\n" for line in lines).encode()
+        file_name = f"{output.name}_lines.txt_merge"
+        key = f"result/{run.run_id}/{file_name}"
+        self.s3.objects[key] = body
+        more = {"bytes": len(body), "url": self.s3.presigned_link(key), "expires_at": _in(minutes=15)}
+        return {"name": output.name, "title": output.title, "file_name": file_name} | more
 
 
-def is_signed(asked: Any, body: bytes) -> bool:
-    """Whether the signature is what botocore makes of this very request with the tests' key."""
-    given = re.fullmatch(
-        r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^/]+)/execute-api/aws4_request, "
-        r"SignedHeaders=([^,]+), Signature=([0-9a-f]{64})",
-        asked.headers.get("Authorization", ""),
-    )
-    if not given or (given[1], given[2]) != (CREDENTIALS.access_key, REGION):
-        return False
-    stamp = datetime.strptime(asked.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    if abs((datetime.now(UTC) - stamp).total_seconds()) > 300:
-        return False
-    signed = {name: asked.headers[name] for name in given[3].split(";") if name != "host"}
-    # As it came: werkzeug's own `url` has lost some of the escapes.
-    query = asked.query_string.decode()
-    url = asked.host_url.rstrip("/") + asked.environ["REQUEST_URI"].partition("?")[0] + (f"?{query}" if query else "")
-    copy = AWSRequest(asked.method, url, headers=signed, data=body or None)
-    copy.context["timestamp"] = asked.headers["X-Amz-Date"]
-    signer = SigV4Auth(CREDENTIALS, "execute-api", REGION)
-    text = signer.string_to_sign(copy, signer.canonical_request(copy))
-    return signer.signature(text, copy) == given[4]
+def _page(request: Any, found: list[Any]) -> tuple[list[Any], str | None]:
+    token = request.query.get("next", "0")
+    if not re.fullmatch("[0-9]{1,7}", token):
+        raise PROBLEM(400, f"next: found {token!r}; expected the `next` of an earlier page")
+    end = int(token) + request.query["limit"]
+    return found[int(token) : end], str(end) if end < len(found) else None
 
 
-def token_of(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+def _estimate(shards: int) -> dict[str, Any]:
+    return {
+        "shards": shards,
+        "jobs": 2 * shards + 3,
+        "duration_s": {"low": 40, "high": 150},
+        "cost_usd": {"low": 0.0021, "high": 0.0095},
+        "basis": "job definitions",
+    }
 
 
-def text_of(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _in(*, minutes: int) -> str:
+    return text_of(datetime.now(UTC) + timedelta(minutes=minutes))
 
 
-def _problem(refused: Refused) -> Any:
-    return Response(jsonify(refused.document).get_data(), status=refused.status, mimetype="application/problem+json")
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _of_problem(problem: Any) -> Response:
+    return Response(json.dumps(problem.as_json()), status=problem.status, mimetype=API.problems.CONTENT_TYPE)

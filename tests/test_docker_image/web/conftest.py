@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
-from tests.test_docker_image.web.api_double import CREDENTIALS, REGION, ApiDouble
+from tests.test_docker_image.web.api_double import ApiDouble
+from tests.test_docker_image.web.signature import CREDENTIALS, REGION
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB_APPLICATION = ROOT / "docker-image" / "WebApplication"
@@ -93,6 +94,7 @@ class Site:
 
     url: str
     double: ApiDouble
+    log: Path
 
 
 def environment(double: ApiDouble, port: int, **more: str) -> dict[str, str]:
@@ -134,7 +136,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, process, log)
-            yield Site(url, double)
+            yield Site(url, double, log)
         finally:
             process.terminate()
             process.wait(30)

@@ -39,6 +39,21 @@ def visit(browser, site):
 
 
 @pytest.fixture
+def going(site):
+    """Adds runs that go on for as long as the test does."""
+    added = []
+
+    def add(project):
+        twenty_minutes_ago = datetime.now(UTC) - timedelta(minutes=20)
+        added.append(site.double.add_run(project, takes_s=3600, created_at=twenty_minutes_ago))
+        return added[-1]
+
+    yield add
+    for run in added:
+        run.takes_s = 0.0
+
+
+@pytest.fixture
 def text_file(tmp_path: Path) -> Path:
     file = tmp_path / "lines.txt"
     file.write_text(TEXT)
@@ -52,7 +67,7 @@ def fill(page, project, file, lines="100"):
     page.set_input_files("#file", file)
 
 
-@pytest.mark.parametrize(
+in_each_look = pytest.mark.parametrize(
     "look",
     [
         {"scheme": "light", "language": "en-US", "size": DESKTOP},
@@ -62,6 +77,9 @@ def fill(page, project, file, lines="100"):
     ],
     ids=lambda look: "-".join([look["scheme"], look["language"], str(look["size"]["width"])]),
 )
+
+
+@in_each_look
 def test_from_submit_to_download(visit, text_file, look):
     page = visit(**look)
     fill(page, f"Live-{look['language']}-{look['scheme']}", text_file)
@@ -167,8 +185,8 @@ def test_the_estimate_follows_the_form(visit):
     assert page.input_value("#SPLIT_NUM") == "ten"
 
 
-def test_looking_again_leaves_alone_what_a_person_is_doing(visit, site):
-    run = site.double.add_run("Busy", takes_s=3600, created_at=datetime.now(UTC) - timedelta(minutes=20))
+def test_looking_again_leaves_alone_what_a_person_is_doing(visit, going):
+    run = going("Busy")
     page = visit()
     page.goto(f"/runs/{run.run_id}")
     page.click("#cancel summary")
@@ -179,39 +197,50 @@ def test_looking_again_leaves_alone_what_a_person_is_doing(visit, site):
     assert page.evaluate("document.activeElement.id") == "state"
     assert page.input_value("#state") == "String_Repeat"
     assert page.locator("#cancel").get_attribute("open") is not None
+
+
+def test_looking_again_leaves_alone_what_a_person_types_into_a_filter(visit, going):
+    run = going("Typed")
+    page = visit()
+    page.goto("/runs")
+    page.locator("#search").press_sequentially("Ty")
     run.takes_s = 0.0
+    page.wait_for_selector(f"#run-{run.run_id} .badge.succeeded")
+    page.locator(":focus").press_sequentially("ped")
+    assert page.input_value("#search") == "Typed"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs?search=Typed")
+    assert page.locator("tbody tr").count() == 1
 
 
-def test_a_platform_that_stops_answering_leaves_the_last_picture(visit, site):
-    run = site.double.add_run("Gone", takes_s=3600, created_at=datetime.now(UTC) - timedelta(minutes=20))
+def test_a_platform_that_stops_answering_leaves_the_last_picture(visit, site, going):
+    run = going("Gone")
     page = visit()
     page.goto(f"/runs/{run.run_id}")
     site.double.answers_nothing = True
-    with page.expect_response(lambda answer: answer.status == 502):
-        pass
-    assert page.locator("h1").inner_text().startswith("Gone")
-    site.double.answers_nothing = False
+    try:
+        with page.expect_response(lambda answer: answer.status == 502):
+            pass
+        assert page.locator("h1").inner_text().startswith("Gone")
+    finally:
+        site.double.answers_nothing = False
     run.takes_s = 0.0
     page.wait_for_selector("section.results")
 
 
-@pytest.mark.parametrize(
-    ("scheme", "size", "language"),
-    [("light", DESKTOP, "en-US"), ("dark", DESKTOP, "zh-CN"), ("dark", PHONE, "en-US"), ("light", PHONE, "zh-CN")],
-)
-def test_axe_finds_nothing(visit, site, scheme, size, language):
+@in_each_look
+def test_axe_finds_nothing(visit, site, going, look):
     """Every rule of axe, whatever it calls the impact."""
     failed = site.double.add_run("Axe", fails=True)
     done = site.double.add_run("Axe", owner="arn:aws:iam::123456789012:user/lin")
-    going = site.double.add_run("Axe", takes_s=3600, created_at=datetime.now(UTC) - timedelta(minutes=20))
-    page = visit(scheme=scheme, size=size, language=language)
+    page = visit(**look)
     paths = [
         "/workflows",
         "/workflows/string_processing",
         f"/workflows/string_processing?again={done.run_id}",
         "/runs",
         "/runs?search=nothing",
-        *(f"/runs/{run.run_id}" for run in (failed, done, going)),
+        *(f"/runs/{run.run_id}" for run in (failed, done, going("Axe"))),
         f"/runs/{failed.run_id}/tasks/String_Repeat-3/log",
         "/runs/nothing",
     ]
@@ -224,7 +253,6 @@ def test_axe_finds_nothing(visit, site, scheme, size, language):
     page.click("button[value=start]")
     page.wait_for_selector(".problems")
     found["errors"] = violations(page)
-    going.takes_s = 0.0
     assert {path: each for path, each in found.items() if each} == {}
 
 

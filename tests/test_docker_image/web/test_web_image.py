@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from importlib.metadata import version
 
@@ -13,8 +15,6 @@ import pytest
 from tests.test_docker_image.web.conftest import WEB_APPLICATION, environment, free_port
 
 REQUIREMENTS = (WEB_APPLICATION / "requirements.txt").read_text()
-# How gunicorn is set up, and what AWS gives.
-NOT_OF_CONFIG = {"PORT", "BIND_HOST", "WEB_WORKERS", "WEB_THREADS"}
 
 
 def test_every_package_is_locked_by_hash_and_is_the_one_that_the_tests_ran_with():
@@ -40,13 +40,42 @@ def test_the_image_is_pinned_locked_and_not_root():
     assert lines[-1] == 'CMD ["gunicorn"]'
 
 
-def test_readme_and_dockerfile_name_the_environment_that_is_read():
+class Asked(dict[str, str]):
+    """An environment that keeps in mind which names it was asked for."""
+
+    def __init__(self, **values: str) -> None:
+        super().__init__(values)
+        self.names: set[str] = set()
+
+    def get(self, name, default=None):
+        self.names.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name):
+        self.names.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name):
+        self.names.add(name)
+        return super().__contains__(name)
+
+
+def test_only_the_settings_read_the_environment():
     code = "".join(file.read_text() for file in WEB_APPLICATION.rglob("*.py"))
-    read = (
-        set(re.findall(r"""(?:env\.get|_required|_whole_number)\(\s*(?:env, )?["']([A-Z_]+)["']""", code))
-        | NOT_OF_CONFIG
-    )
-    read |= set(re.findall(r"environ\.get\('([A-Z_]+)'", code))
+    reading = [line.strip() for line in code.splitlines() if re.search(r"\bos\.environ|import environ|getenv", line)]
+    assert sorted(reading) == [
+        "config = Config.from_environment(os.environ)",
+        "server = Server.from_environment(os.environ)",
+    ]
+
+
+def test_readme_and_dockerfile_name_the_environment_that_is_read():
+    from web_application.config import Config, Server
+
+    asked = Asked(API_ENDPOINT="https://api.example.org/v1", AWS_REGION="eu-central-1", SESSION_KEY="k" * 32)
+    Config.from_environment(asked)
+    Server.from_environment(asked)
+    read = asked.names
     table = (WEB_APPLICATION / "README.md").read_text().partition("## Environment")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)} == read
@@ -68,7 +97,33 @@ def test_gunicorn_serves_the_page_and_believes_no_forwarded_scheme(site):
         assert b"String processing" in answer.read()
 
 
-@pytest.mark.parametrize(("name", "value"), [("SESSION_KEY", "short"), ("API_ENDPOINT", "nowhere")])
+def test_no_address_makes_two_lines_of_the_access_log_or_looks_like_another(site):
+    forged = '/nowhere%0A127.0.0.1 "GET /runs HTTP/1.1" 200%1B[2J%C3%A9%25\\'
+    with socket.create_connection(("127.0.0.1", int(site.url.rpartition(":")[2]))) as connection:
+        sent = forged.replace(" ", "%20").replace('"', "%22").replace("\\", "%5C")
+        connection.sendall(f"GET {sent} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        assert b" 404 " in connection.makefile("rb").readline()
+    lines = []
+    for _try in range(100):  # the line is written after the answer
+        lines = [line for line in site.log.read_text().splitlines() if "nowhere" in line]
+        if lines:
+            break
+        time.sleep(0.05)
+    assert len(lines) == 1
+    path = "/nowhere%0A127.0.0.1%20%22GET%20/runs%20HTTP/1.1%22%20200%1B[2J%C3%A9%25%5C"
+    assert re.fullmatch(rf'127\.0\.0\.1 "GET {re.escape(path)} HTTP/1\.1" 404 \d+ \d+ms', lines[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SESSION_KEY", "short"),
+        ("API_ENDPOINT", "nowhere"),
+        ("WEB_WORKERS", "two"),
+        ("WEB_THREADS", "0"),
+        ("PORT", "x"),
+    ],
+)
 def test_a_wrong_setting_ends_the_start_with_a_sentence(double, name, value):
     command = [sys.executable, "-m", "gunicorn"]
     env = environment(double, free_port(), **{name: value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,6 +89,30 @@ def test_the_steps_are_drawn_with_their_counts_and_the_table_says_the_same(page,
     assert "9 of 11 tasks" in words(document.select_one(".progress"))
 
 
+def test_the_picture_is_in_the_languages_of_the_page(page, failed):
+    for path in ("/workflows", f"/runs/{failed.run_id}"):
+        for box in parsed(page.client.get(path, headers=CHINESE)).select("svg.graph.wide g.box"):
+            title = words(box.title)
+            assert not title.isascii(), path
+            assert title.startswith(words(box.select_one("text")).rstrip("…"))
+
+
+def test_every_class_has_a_style_and_every_style_is_of_use(page, failed):
+    folder = WEB_APPLICATION / "web_application"
+    style = re.sub(r"/\*.*?\*/", "", (folder / "static" / "page.css").read_text(), flags=re.DOTALL)
+    styled = {
+        name for selector in re.findall(r"([^{}]+)\{", style) for name in re.findall(r"\.([a-z][\w-]*)", selector)
+    }
+    shown = set()
+    for path in ("/workflows", "/workflows/string_processing", "/runs", f"/runs/{failed.run_id}", "/nowhere"):
+        for each in parsed(page.client.get(path)).select("[class]"):
+            shown |= set(each["class"])
+    assert shown - styled == set()
+    sources = [*folder.glob("templates/*.html"), folder / "wording.py", folder / "graph.py"]
+    named = set(re.findall(r"[\w-]+", "".join(file.read_text() for file in sources)))
+    assert styled - named == set()
+
+
 def test_what_failed_says_why_and_what_the_log_said(page, failed):
     document = parsed(page.client.get(f"/runs/{failed.run_id}?task_status=FAILED"))
     assert "String_Repeat-3: line 7 is longer than 64 MiB" in words(document.select_one(".problems"))
@@ -97,6 +122,15 @@ def test_what_failed_says_why_and_what_the_log_said(page, failed):
     assert cells[:4] == expected
     log = parsed(page.client.get(row.select_one("a")["href"]))
     assert "reads uploads/<i>lines.txt</i>" in words(log.select_one(".log"))
+
+
+def test_results_that_cannot_be_fetched_here_say_why(page):
+    run = page.double.add_run("Soil1", owner="lin.wei")
+    document = parsed(page.client.get(f"/runs/{run.run_id}"))
+    assert not document.select("section.results")
+    said = words(document.select_one(".notice"))
+    assert said.startswith("The results cannot be fetched here: ")
+    assert "found it owned by lin.wei; expected shared" in said
 
 
 def test_only_an_unfinished_run_looks_again(page, failed):
@@ -140,6 +174,24 @@ def test_runs_are_filtered_searched_and_paged(page, failed):
     assert (none, words(document.select_one(".empty"))) == ([], "No run fits.")
 
 
+def test_a_search_does_not_look_again_by_itself_but_offers_to(page):
+    page.double.add_run("Soil2", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=5))
+    document = parsed(page.client.get("/runs?search=soil&status=RUNNING"))
+    assert [words(each) for each in document.select("tbody th a")] == ["Soil2"]
+    assert not document.select("[hx-get]")
+    assert document.select_one(".aside-note a")["href"] == "/runs?search=soil&status=RUNNING"
+
+
+def test_fields_that_were_left_empty_are_not_in_the_address(page, failed):
+    answer = page.client.get("/runs?search=&status=&workflow=&owner=&day=")
+    assert (answer.status_code, answer.location) == (303, "/runs")
+    assert page.client.get("/runs?search=&status=FAILED").location == "/runs?status=FAILED"
+    answer = page.client.get(f"/runs/{failed.run_id}?state=&task_status=FAILED")
+    assert answer.location == f"/runs/{failed.run_id}?task_status=FAILED"
+    document = parsed(page.client.get("/runs", follow_redirects=True))
+    assert "Show all" not in words(document.select_one(".filters"))
+
+
 def test_an_owner_is_shown_short_and_leads_to_all_runs_of_that_owner(page, failed):
     arn = "arn:aws:sts::123456789012:assumed-role/Scientist/lin.wei"
     page.double.add_run("Soil9", owner=arn)
@@ -151,9 +203,10 @@ def test_an_owner_is_shown_short_and_leads_to_all_runs_of_that_owner(page, faile
 def test_every_status_that_tasks_can_be_filtered_by_is_one_of_the_api(page, failed):
     document = parsed(page.client.get(f"/runs/{failed.run_id}"))
     for option in document.select("#task_status option"):
-        assert page.client.get(f"/runs/{failed.run_id}?task_status={option['value']}").status_code == 200
+        chosen = f"/runs/{failed.run_id}?task_status={option['value']}"
+        assert page.client.get(chosen, follow_redirects=True).status_code == 200
     for option in parsed(page.client.get("/runs")).select("#status option"):
-        assert page.client.get(f"/runs?status={option['value']}").status_code == 200
+        assert page.client.get(f"/runs?status={option['value']}", follow_redirects=True).status_code == 200
 
 
 def test_tasks_are_paged(page):
@@ -214,19 +267,17 @@ def test_every_text_has_a_translation_and_no_translation_is_stale(page):
 
 
 def placeholders(text):
-    import re
-
     return re.findall(r"%\(\w+\)s", text)
 
 
-def test_the_string_workflow_is_translated(page):
+def test_the_workflow_is_translated_and_no_translation_is_stale(page):
     workflow = page.double.workflow
     rules = workflow["parameters"]["properties"].values()
     texts = {workflow["title"], workflow["description"]}
     texts |= {rule[name] for rule in rules for name in ("title", "description", "allowed", "unit") if name in rule}
     texts |= {each["title"] for each in [*workflow["outputs"], *workflow["steps"]]}
     file = WEB_APPLICATION / "web_application" / "translations" / "workflows.zh-Hans.json"
-    assert texts - json.loads(file.read_text()).keys() == set()
+    assert json.loads(file.read_text()).keys() == texts
 
 
 def test_an_untranslated_text_of_a_workflow_is_marked_as_english(page):

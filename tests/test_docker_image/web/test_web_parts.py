@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_docker_image.web import conftest  # noqa: F401 -- puts the page on the path
+from tests.test_docker_image.web.signature import CREDENTIALS
 
 SETTINGS = {"API_ENDPOINT": "https://api.example.org/v1/", "AWS_REGION": "eu-central-1", "SESSION_KEY": "k" * 32}
 
@@ -82,6 +83,16 @@ def test_an_estimate_of_any_shape_is_written_and_what_is_unknown_is_never_nothin
     assert str(amount(value, name)) == text
 
 
+@pytest.mark.parametrize("part", ["", ".", ".."])
+def test_no_call_leaves_the_path_that_it_names(part):
+    from web_application.api import Api, Problem
+
+    api = Api("http://127.0.0.1:9/prod", "eu-central-1", CREDENTIALS)
+    with pytest.raises(Problem) as refused:
+        api.get("runs", part)
+    assert refused.value.status == 404
+
+
 @pytest.fixture
 def client_of_nothing():
     """A request, since words depend on its language."""
@@ -104,6 +115,8 @@ def client_of_nothing():
         ("合并重复的分片", 14, 1, ("合并重复的分片",)),
         ("合并重复的分片", 8, 2, ("合并重复", "的分片")),
         ("Abcdefghijklmnopqrstuvwxyz", 10, 2, ("Abcdefghi…",)),
+        ("Abcdefghijklmnopqrstuvwxyz now", 10, 2, ("Abcdefghi…", "now")),
+        ("Abcdefghijklm ", 10, 2, ("Abcdefghi…",)),
         ("", 10, 1, ()),
     ],
 )
@@ -130,7 +143,7 @@ def test_no_two_boxes_overlap_and_each_line_goes_forward(wanted, downwards):
         {"state": str(number), "title": str(number), "after": [str(each) for each in after if each < number]}
         for number, after in enumerate(wanted)
     ]
-    found = picture(steps({"steps": described}, []), {}, downwards=downwards)
+    found = picture(steps({"steps": described}, []), str.upper, downwards=downwards)
     assert len({(box.x, box.y) for box in found.boxes}) == len(described)
     places = {box.step.state: box for box in found.boxes}
     for box in found.boxes:

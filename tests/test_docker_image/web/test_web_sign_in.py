@@ -115,6 +115,13 @@ def test_everything_else_is_refused(client, double, kind):
     assert not any("evil" in path for path in Keys.asked)
 
 
+def test_a_page_of_a_foreign_host_does_not_say_that_nobody_signs_in(double):
+    client = make_client(double, sign_in_signer=SIGNER, trusted_hosts=("page.example.org",))
+    answer = client.get("/runs", base_url="http://rebound.example.net")
+    assert answer.status_code == 421
+    assert "There is no sign-in" not in words(parsed(answer).footer)
+
+
 def test_health_and_static_files_need_no_sign_in(client):
     assert get(client, "", "/healthz").status_code == 200
     assert get(client, "", "/static/page.css").status_code == 200

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.test_docker_image.web.api_double import MOST_BYTES
-from tests.test_docker_image.web.conftest import CHINESE, parsed, words
+from tests.test_docker_image.web.conftest import CHINESE, Page, parsed, words
+from tests.test_docker_image.web.s3_double import MOST_BYTES
 
 LINES = b"first\nsecond\n" * 150
 
@@ -22,7 +22,7 @@ def test_a_file_goes_to_s3_and_the_run_starts(page):
     answer = page.send(with_file(page.form()))
     [run] = page.double.runs.values()
     assert (answer.status_code, answer.location) == (303, f"/runs/{run.run_id}")
-    assert page.double.objects[run.parameters["INPUT_KEY"]] == LINES
+    assert page.double.s3.objects[run.parameters["INPUT_KEY"]] == LINES
     assert (run.shards, run.parameters["SPLIT_NUM"]) == (3, 100)
     shown = parsed(page.client.get(answer.location))
     assert words(shown.select_one(".notice")) == "The run was submitted."
@@ -30,7 +30,7 @@ def test_a_file_goes_to_s3_and_the_run_starts(page):
 
 def test_an_object_in_s3_is_taken_without_an_upload(page):
     assert page.send(page.of_object()).status_code == 303
-    assert not page.double.objects
+    assert not page.double.s3.objects
     [run] = page.double.runs.values()
     assert run.parameters["INPUT_KEY"] == "uploads/Soil1/a.txt"
 
@@ -51,25 +51,47 @@ def test_check_shows_the_estimate_keeps_the_file_and_starts_nothing(page):
     assert [run.shards for run in page.double.runs.values()] == [3]
 
 
-def test_a_double_click_is_one_run(page):
-    form = page.of_object()
+def clicked(page, make_form):
+    """Where sixteen clicks at once on one open form lead to."""
     cookie = page.client.get_cookie("page").value
 
     def click(_number):
         client = page.client.application.test_client()
         client.set_cookie("page", cookie)
-        return client.post("/workflows/string_processing", data=form).location
+        return Page(client, page.double).send(make_form()).location
 
     with ThreadPoolExecutor(8) as threads:
-        places = set(threads.map(click, range(16)))
-    assert len(page.double.runs) == len(places) == 1
+        return set(threads.map(click, range(16)))
 
 
-def test_a_double_click_with_a_file_is_one_run(page):
+def test_a_double_click_is_one_run(page):
+    form = page.of_object()
+    places = clicked(page, lambda: form)
+    assert places == {f"/runs/{run_id}" for run_id in page.double.runs}
+    assert len(places) == 1
+
+
+def test_a_double_click_with_a_file_that_was_not_checked_is_one_upload_and_one_run(page):
     form = page.form()
-    first, second = page.send(with_file(form)), page.send(with_file(form))
-    assert first.location == second.location
-    assert len(page.double.runs) == 1
+    places = clicked(page, lambda: with_file(form))
+    assert places == {f"/runs/{run_id}" for run_id in page.double.runs}
+    assert (len(places), len(page.double.s3.objects)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"body": LINES + b"more\n"}, {"name": "other.txt"}], ids=["other content", "other name"]
+)
+def test_another_file_in_the_same_form_is_another_upload(page, change):
+    form = page.form(action="check")
+    page.send(with_file(form))
+    page.send(with_file(form, **change))
+    assert len(page.double.s3.objects) == 2
+
+
+def test_the_same_file_in_another_form_is_another_upload(page):
+    page.send(with_file(page.form(action="check")))
+    page.send(with_file(page.form(action="check")))
+    assert len(page.double.s3.objects) == 2
 
 
 def test_going_back_and_changing_a_value_is_another_run(page):
@@ -145,7 +167,7 @@ def test_a_wrong_value_is_refused_beside_its_field_and_everything_typed_stays(pa
 def test_all_wrong_fields_are_named_at_once_and_nothing_is_uploaded(page):
     document = parsed(page.send(with_file(page.form(ProjectNo="<b>", SPLIT_NUM="ten"))))
     assert [words(each) for each in document.select(".problems a")] == ["Project", "Lines per shard"]
-    assert not page.double.objects
+    assert not page.double.s3.objects
 
 
 def test_the_chinese_page_says_what_is_allowed_in_chinese(page):
@@ -171,9 +193,33 @@ def test_a_wrong_file_is_refused_beside_it(page, body, name, said):
     assert not page.double.runs
 
 
-def test_a_file_name_with_a_path_never_leaves_its_project(page):
-    page.send(with_file(page.form(), name="../../../result/Other/x.txt"))
-    assert all(re.fullmatch(r"uploads/Soil1/[0-9a-f]+/[^/]+", key) for key in page.double.objects)
+@pytest.mark.parametrize(
+    ("headers", "said"), [({}, "S3 did not take lines.txt (AccessDenied)."), (CHINESE, "S3 没有接收 lines.txt")]
+)
+def test_a_file_that_s3_refuses_is_said_in_a_sentence_and_s3s_words_are_in_the_log(page, caplog, headers, said):
+    page.double.s3.refuses_posts = True
+    answer = page.send(with_file(page.form()), headers=headers)
+    assert answer.status_code == 422
+    error = words(parsed(answer).find(id="file-error"))
+    assert said in error
+    assert "<" not in error
+    [logged] = [record.getMessage() for record in caplog.records if "Policy expired" in record.getMessage()]
+    assert logged.isprintable()
+    assert not page.double.runs
+
+
+@pytest.mark.parametrize("name", ["../../../result/Other/x.txt", "..", "a/b.txt"])
+def test_a_file_name_with_a_path_is_refused_and_nothing_is_uploaded(page, name):
+    answer = page.send(with_file(page.form(), name=name))
+    assert answer.status_code == 422
+    assert "expected a file's name" in words(parsed(answer).find(id="file-error"))
+    assert not page.double.s3.objects
+
+
+def test_a_file_lies_in_a_folder_of_its_own_in_its_project(page):
+    page.send(with_file(page.form(), name="my lines (1).txt"))
+    [key] = page.double.s3.objects
+    assert re.fullmatch(r"uploads/Soil1/[0-9a-f]{12}/my lines \(1\)\.txt", key)
 
 
 def test_a_busy_project_is_said_above_the_form(page):

@@ -57,6 +57,7 @@ def test_a_parameter_that_is_not_allowed_is_named_and_nothing_starts(api, parame
         (b"{", 400, []),
         (b"[1]", 400, []),
         (b'{"workflow": "string_processing", "parameters": {"SPLIT_NUM": NaN}}', 400, []),
+        (b'{"workflow": "string_processing", "parameters": {"ProjectNo": "\\ud800"}}', 400, []),
         ({}, 422, ["workflow", "parameters"]),
         ({"workflow": 1, "parameters": "x", "more": 2}, 422, ["more", "workflow", "parameters"]),
         ({"workflow": "string_processing", "parameters": {}, "overwrite": "yes"}, 422, ["overwrite"]),
@@ -64,7 +65,7 @@ def test_a_parameter_that_is_not_allowed_is_named_and_nothing_starts(api, parame
         ({"workflow": "../string_processing", "parameters": {}}, 404, ["workflow"]),
         (b'{"workflow": "' + b"x" * 10 * 2**20 + b'", "parameters": {}}', 413, []),
     ],
-    ids=["empty", "broken", "list", "nan", "bare", "types", "flag", "unknown", "traversal", "10 MB"],
+    ids=["empty", "broken", "list", "nan", "surrogate", "bare", "types", "flag", "unknown", "traversal", "10 MB"],
 )
 def test_a_body_that_is_not_allowed(api, body, status, fields):
     answer = api.post("/runs", body, Idempotency_Key="k")
@@ -111,6 +112,11 @@ class TestUploads:
         body = {"workflow": "string_processing", "project": "Forms", "file_name": "lines.txt"}
         return api.post("/uploads", body).document
 
+    def test_a_repeated_request_with_its_key_gets_the_same_place(self, api):
+        body = {"workflow": "string_processing", "project": "Forms", "file_name": "lines.txt"}
+        keys = [api.post("/uploads", body, Idempotency_Key=key).document["key"] for key in ("a", "a", "b")]
+        assert (keys[0] == keys[1], keys[1] == keys[2]) == (True, False)
+
     @pytest.mark.parametrize(
         ("changes", "status"),
         [
@@ -142,6 +148,7 @@ class TestUploads:
             ({"file_name": "a" * 201}, "file_name"),
             ({"file_name": "土" * 100}, "file_name"),
             ({"file_name": 1}, "file_name"),
+            ({"file_name": "a${filename}"}, "file_name"),
             ({"project": ""}, "project"),
             ({"project": "a/b"}, "project"),
             ({"project": "<b>"}, "project"),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("platform_is_up")
 def api(connection):
     """The stack of an API, which is all that says where it answers."""
     name = f"WebApplication-{connection.stack_name.removeprefix('Production-')}"
-    url = "https://abc123.execute-api.us-east-1.amazonaws.com/v1/"
+    url = "https://abc123.execute-api.us-east-1.amazonaws.com/v1"
     template = {"Resources": {"Any": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"ApiUrl": {"Value": url}}}
     cloud_formation = connection.client("cloudformation")
     cloud_formation.create_stack(StackName=name, TemplateBody=json.dumps(template))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpc.local.configuration import PlatformConfig, is_free, write_private
+from hpc.local.configuration import PlatformConfig, write_private
 
 
 def made(folder: Path, last: PlatformConfig | None = None, port: int = 4566) -> PlatformConfig:
@@ -97,10 +97,3 @@ def test_a_private_file_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(OSError, match=r"file\.tmp"):
         write_private(tmp_path / "file.json", "second")
     assert (tmp_path / "file.json").read_text() == "first"
-
-
-def test_a_port_that_somebody_listens_on_is_not_free():
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        assert not is_free(other.getsockname()[1])

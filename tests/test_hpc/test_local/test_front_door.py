@@ -37,6 +37,9 @@ class World:
     emulator: list[Seen] = field(default_factory=list)
     store: list[Seen] = field(default_factory=list)
     answer: tuple[int, dict[str, str], bytes] = (200, {}, b"")
+    log: Path = Path()
+    # Servers behind the front door break off instead of answering.
+    is_broken: bool = False
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -55,6 +58,9 @@ def handler(world: World, seen: list[Seen], *, is_emulator: bool) -> type[BaseHT
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             seen.append(Seen(self.command, self.path, headers, body))
+            if world.is_broken:
+                self.close_connection = True
+                return
             shown = is_emulator and self.path == front_door.AUTHORIZE_PATH
             status, headers, content = world.answer if shown else (200, {}, b"emulator" if is_emulator else b"store")
             self.send_response(status)
@@ -104,9 +110,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with emulator:
             for server in (store, emulator):
                 threading.Thread(target=server.serve_forever, daemon=True).start()
-            with subprocess.Popen(
-                front_door.command(folder / "door.json"), env=front_door.environment(folder), cwd=folder
-            ) as caddy:
+            world.log = folder / "log"
+            command, environment = front_door.command(folder / "door.json"), front_door.environment(folder)
+            with (
+                world.log.open("wb") as log,
+                subprocess.Popen(command, env=environment, cwd=folder, stderr=log) as caddy,
+            ):
                 wait_for(world.port)
                 yield world
                 caddy.kill()
@@ -127,6 +136,7 @@ def wait_for(port: int) -> None:
 def world(running: World) -> World:
     running.emulator.clear()
     running.store.clear()
+    running.is_broken = False
     given = {"Authorization": "the store's", "X-Amz-Date": "now", "X-Amz-Content-SHA256": "hash"}
     signed = {front_door.SIGNING_HEADERS[name]: value for name, value in given.items()}
     running.answer = (200, {front_door.ROUTE_HEADER: front_door.TO_STORE, **signed}, b"")
@@ -216,6 +226,18 @@ def test_a_large_body_comes_through_whole(world):
     body = bytes(range(256)) * 200_000
     assert world.request("PUT", "/bucket/large", {**SIGNED, "Expect": "100-continue"}, body)[0] == 200
     assert world.store[0].body == body
+
+
+def test_the_log_of_errors_tells_the_request_and_none_of_its_secrets(world):
+    world.is_broken = True
+    of_session = {"X-Amz-Security-Token": "token-in-header", "Cookie": "session=cookie", "X-Api-Key": "key"}
+    query = "versionId=3&X-Amz-Security-Token=token-in-query&X-Amz-Credential=AKIA%2Fs3%2Faws4_request"
+    signed = f"{query}&X-Amz-Signature=signature-4&AWSAccessKeyId=id&Signature=signature-2"
+    assert world.request("GET", f"/bucket/key?{signed}", {**SIGNED, **of_session})[0] == 502
+    told = world.log.read_text()
+    assert "/bucket/key?versionId=3" in told
+    secrets = ("token-in", "signature-", "cookie", "AKIA", "Signature", "X-Api-Key")
+    assert [secret for secret in secrets if secret in told] == []
 
 
 def test_it_listens_on_loopback_only_and_takes_no_orders():

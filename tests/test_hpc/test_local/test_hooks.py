@@ -13,14 +13,15 @@ from hpc.local import emulator
 from hpc.local.configuration import PlatformConfig
 
 
-def run(folder: Path, code: str, *, timeout_s: float = 30) -> list:
-    """Runs code with the emulator's settings; gives what it printed, a JSON document a line."""
+def run(folder: Path, code: str, *, given: str = "", timeout_s: float = 30) -> list:
+    """Runs code with the emulator's settings and `given` to read; gives what it printed, a JSON document a line."""
     config = PlatformConfig.make(state_dir=folder, project_root=folder, port=4566, region="us-east-1", last=None)
     environment = {**emulator.settings(config), "HOME": str(folder), "TMPDIR": str(folder)}
     ended = subprocess.run(
         [sys.executable, "-c", code],
         env=environment,
         cwd=folder,
+        input=given,
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -189,6 +190,36 @@ def test_a_request_to_save_that_comes_while_the_journal_is_written_waits_for_its
     assert run(tmp_path, SAVING, timeout_s=10) == [1]
 
 
+CHANGING = """
+import json
+from pathlib import Path
+from ministack.core import persistence
+from hpc.local.hooks import state
+from hpc.local.journal import Journal
+
+persistence.STATE_DIR = "saved"
+journal = Journal(Path("journal.sqlite"))
+journal.keep_item("table", "pk", "sk", {})
+state._CHANGED_WAITS_S = (0, 0, 0)
+for changes in CHANGES:
+    tries = []
+    def get_state():
+        tries.append(1)
+        if len(tries) <= changes:
+            raise RuntimeError("dictionary changed size during iteration")
+        return {"changes": changes}
+    state._saving(journal)({"first": lambda: {}, "service": get_state})
+    saved = Path("saved/service.json")
+    payload = json.loads(saved.read_text())["payload"] if saved.exists() else None
+    print(json.dumps([payload, len(list(journal.items()))]))
+"""
+
+
+def test_a_state_that_changes_while_it_is_saved_is_saved_again_and_else_stays_in_the_journal(tmp_path):
+    never, after_three = run(tmp_path, CHANGING.replace("CHANGES", "(4, 3)"))
+    assert (never, after_three) == ([None, 1], [{"changes": 3}, 0])
+
+
 FAULTS = """
 import json
 from pathlib import Path
@@ -240,6 +271,99 @@ for given in [
     assert answers[:4] == [""] * 4
     assert all(answer.startswith("<Error><Code>InvalidArgument</Code><Message>Key ") for answer in answers[4:])
     assert "a//b&amp;c" in answers[-1]
+
+
+def test_the_keys_to_delete_are_those_that_the_body_means_however_it_spells_them(tmp_path):
+    code = """
+import json, sys
+from hpc.local.hooks.storage import refusal
+for body in json.loads(sys.stdin.read()):
+    print(json.dumps((refusal("/bucket", "delete", "", body.encode()) or b"").decode()))
+"""
+    start, end = "<Delete><Object>", "</Object></Delete>"
+    bodies = {
+        '<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Object><Key>a/b</Key>' + end: "",
+        f"{start}<Key>a/b</Key><VersionId>1</VersionId>{end}": "",
+        "<Delete><Quiet>true</Quiet></Delete>": "",
+        f"{start}<Key>a/&#47;b</Key>{end}": "InvalidArgument",
+        f"{start}<Key><![CDATA[a//b]]></Key>{end}": "InvalidArgument",
+        f"{start}<Key >a//b</Key >{end}": "InvalidArgument",
+        f"{start}<Key>a/<!-- -->/b</Key>{end}": "InvalidArgument",
+        '<s:Delete xmlns:s="s3"><s:Object><s:Key>a//b</s:Key></s:Object></s:Delete>': "InvalidArgument",
+        f"{start}<Key>a/<i/>b</Key>{end}": "MalformedXML",
+        f"{start}<Key>a/b</Key><Key>other</Key>{end}": "MalformedXML",
+        f"{start}{end}": "MalformedXML",
+        f"{start}<Key>a/b{end}": "MalformedXML",
+        f'<!DOCTYPE d [<!ENTITY e "//">]>{start}<Key>a&e;b</Key>{end}': "MalformedXML",
+    }
+    answers = run(tmp_path, code, given=json.dumps(list(bodies)))
+    codes = [answer.partition("<Code>")[2].partition("</Code>")[0] for answer in answers]
+    assert dict(zip(bodies, codes, strict=True)) == bodies
+
+
+FULL = """
+import asyncio, json, shutil, sys
+from types import SimpleNamespace
+from ministack import app
+from ministack.services import s3
+from hpc.local.front_door import AUTHORIZE_PATH
+from hpc.local.hooks import requests
+from hpc.local.hooks.accounts import enter
+
+enter("000000000000", "us-east-1")
+for name in ("data", "cdk-assets"):
+    s3._create_bucket(name, b"", {})
+requests.shutil = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=requests.MIN_FREE_BYTES + 1000))
+faults = SimpleNamespace(for_call=lambda _: SimpleNamespace(delay_s=0, is_throttled=False))
+requests.store_form = lambda *given: (204, {}, b"")
+
+async def serve(scope, receive, send):
+    await requests._send(send, 200, [], b"")
+
+async def receive():
+    return {"type": "http.request", "body": b""}
+
+async def ask(path, method, query="", **headers):
+    statuses = []
+    async def send(message):
+        statuses.append(message.get("status"))
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "path": path, "method": method, "query_string": query.encode(), "headers": named}
+    await guard(scope, receive, send)
+    return statuses[0]
+
+app.app = serve
+guard = requests._Guard(SimpleNamespace(faults=faults), None, "/")
+for method, path, query, size, kind in json.loads(sys.stdin.read()):
+    uri = path + ("?" + query if query else "")
+    shown = {"x_forwarded_method": method, "x_forwarded_uri": uri, "x_hpc_length": size}
+    print(json.dumps([
+        asyncio.run(ask(path, method, query, content_length=size, content_type=kind)),
+        asyncio.run(ask(AUTHORIZE_PATH, "GET", **shown)),
+    ]))
+"""
+FORM = "multipart/form-data; boundary=x"
+# With 1,000 bytes to spare: what the emulator is asked itself, and what is shown to it; each by its size.
+REQUESTS_TO_A_FULL_DISK = [
+    (("PUT", "/data/key", "", "1000", ""), [507, 507]),
+    (("PUT", "/data/key", "", "999", ""), [200, 200]),
+    (("PUT", "/data/key", "partNumber=1&uploadId=u", "5000", ""), [507, 507]),
+    (("POST", "/data", "", "5000", FORM), [507, 200]),  # what is shown has no form: that comes by itself
+    (("POST", "/data", "", "999", FORM), [204, 200]),
+    (("GET", "/data/key", "", "", ""), [200, 200]),
+    (("DELETE", "/data/key", "", "", ""), [200, 200]),
+    (("POST", "/data", "delete", "5000", ""), [200, 200]),
+    (("POST", "/", "", "5000", "application/x-amz-json-1.0"), [200, 200]),  # DynamoDB's Query, SQS, Step Functions
+    (("POST", "/v1/terminatejob", "", "5000", "application/json"), [200, 200]),
+    (("PUT", "/data", "policy", "5000", ""), [200, 200]),
+]
+
+
+def test_a_full_disk_refuses_uploads_and_neither_looks_nor_deletions(tmp_path):
+    given = json.dumps([request for request, _ in REQUESTS_TO_A_FULL_DISK])
+    answers = run(tmp_path, FULL, given=given)
+    found = [(request, answer) for (request, _), answer in zip(REQUESTS_TO_A_FULL_DISK, answers, strict=True)]
+    assert found == REQUESTS_TO_A_FULL_DISK
 
 
 IMAGES = """
@@ -310,12 +434,13 @@ import json, threading, time
 from ministack.core import iam_actions
 from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
+from hpc.local.batch.faults import EventFault
 from hpc.local.hooks import events
 
 class Faults:
-    lost = set()
+    lost, late, doubled = set(), set(), set()
     def for_event(self, label, status, attempt):
-        return type("Fault", (), {"copies": 0 if status in self.lost else 1})
+        return EventFault(0.3 if status in self.late else 0, 0 if status in self.lost else 1 + (status in self.doubled))
 
 events.install(Faults())
 set_request_account_id("000000000000")
@@ -393,16 +518,21 @@ show([action("SendMessageBatch"), action("DeleteMessage")])
     assert run(tmp_path, EVENTS + code) == [["sqs:SendMessage", "sqs:DeleteMessage"]]
 
 
-def test_an_event_of_an_execution_may_be_lost(tmp_path):
+def test_an_event_of_an_execution_may_be_lost_doubled_and_late(tmp_path):
     code = """
 rule({"source": ["aws.states"]})
-Faults.lost = {"RUNNING"}
-for status in ("RUNNING", "SUCCEEDED"):
-    given = {"executionArn": "arn:e", "stateMachineArn": "arn:m", "name": "n", "status": status, "input": "{}"}
-    stepfunctions._emit_execution_status_event(given)
+Faults.lost, Faults.doubled, Faults.late = {"TIMED_OUT"}, {"SUCCEEDED"}, {"RUNNING"}
+execution = {"executionArn": "arn:e", "stateMachineArn": "arn:m", "name": "n", "input": "{}"}
+for status in ("RUNNING", "TIMED_OUT", "SUCCEEDED"):
+    execution["status"] = status
+    stepfunctions._emit_execution_status_event(execution)
 show(receive(10))
+deadline = time.monotonic() + 10
+while not (late := receive(10)) and time.monotonic() < deadline:
+    time.sleep(0.02)
+show(late)
 """
-    assert run(tmp_path, EVENTS + code) == [["SUCCEEDED"]]
+    assert run(tmp_path, EVENTS + code) == [["SUCCEEDED", "SUCCEEDED"], ["RUNNING"]]
 
 
 SESSIONS = """

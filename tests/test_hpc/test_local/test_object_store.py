@@ -135,6 +135,18 @@ def test_only_the_sockets_of_its_own_ports_are_removed(tmp_path):
             path.unlink(missing_ok=True)
 
 
+def test_the_socket_of_another_server_that_has_got_one_of_the_ports_is_left(tmp_path):
+    config = new_config(tmp_path)
+    path = Path(f"/tmp/seaweedfs-test-{config.ports.master}.sock")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        object_store.remove_sockets(config)
+        assert path.exists()
+    object_store.remove_sockets(config)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("key", AWKWARD_KEYS)
 def test_an_object_is_read_as_it_was_written(store, key):
     assert put(store, f"/bucket/{quote(key)}", key.encode()) == 200

@@ -6,14 +6,16 @@ import fcntl
 import json
 import socket
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from hpc.connecting import connect
 from hpc.errors import PlatformUnreachable
-from hpc.local import platform
+from hpc.local import platform, supervisor
 from hpc.local.configuration import PlatformConfig
 from hpc.local.platform import PlatformError
+from hpc.local.web import WebConfig
 
 
 @pytest.fixture
@@ -107,6 +109,33 @@ def test_purge_removes_the_sockets_of_a_platform_that_was_killed(state_dir):
     platform.purge(say=print)
     assert not left.exists()
     assert not state_dir.exists()
+
+
+def test_the_sockets_of_ports_that_are_given_up_go_with_them(state_dir):
+    # Given a platform that was killed, and one of whose ports somebody else has now
+    state_dir.mkdir()
+    config = PlatformConfig.make(state_dir=state_dir, project_root=state_dir, port=1, region="us-east-1", last=None)
+    config.save(state_dir / "platform-config.json")
+    left = Path(f"/tmp/seaweedfs-test-{config.store.ports.s3}.sock")
+    left.touch()
+    (state_dir / "emulator").mkdir()
+    (state_dir / "emulator" / "dynamodb.json").write_text("{")  # the start goes no further
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", config.store.ports.filer))
+        other.listen()
+        with pytest.raises(PlatformError, match=r"dynamodb\.json is damaged"):
+            up(port=free_port())
+    assert PlatformConfig.load(state_dir / "platform-config.json").store.ports != config.store.ports
+    assert not left.exists()
+
+
+def test_ending_is_waited_for_longer_than_it_may_take():
+    config = PlatformConfig.make(state_dir=Path("/s"), project_root=Path("/"), port=1, region="r", last=None)
+    with patch.object(supervisor.front_door, "write_configuration"), patch.object(supervisor.object_store, "prepare"):
+        ordered = [*supervisor.children(config, Path("/c")), supervisor.recovery(config)]
+    page = WebConfig.make(api_endpoint="", region="", access_key_id="", secret_access_key="", last=None)
+    ordered.append(supervisor.page(config, page))
+    assert sum(child.end_within_s for child in ordered) <= supervisor.LONGEST_END_S < platform.STOP_TIMEOUT_S
 
 
 def test_purge_leaves_a_folder_alone_that_holds_no_platform(state_dir):

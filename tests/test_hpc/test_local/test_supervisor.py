@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from hpc.local.supervisor import CHILDREN_FILE, LOCK_FILE, Child, end_orphans, hold_lock
+from hpc.local.batch.strays import wait_for_ends
+from hpc.local.child import Child
+from hpc.local.supervisor import CHILDREN_FILE, LOCK_FILE, end_orphans, hold_lock
 
 
 def child(folder, code: str) -> Child:
@@ -33,6 +35,12 @@ def test_a_child_that_has_ended_is_seen_to_have_died(tmp_path):
     made.process.wait()
     assert made.has_died()
     assert (tmp_path / "log").read_text() == "its last words\n"
+
+
+def test_a_child_is_started_although_its_log_cannot_be_opened(tmp_path):
+    made = child(tmp_path, "print('its last words'); raise SystemExit(7)")
+    made.start(tmp_path / "missing" / "log")
+    assert made.process.wait(10) == 7
 
 
 def test_a_child_that_does_not_end_when_asked_is_ended_by_force(tmp_path):
@@ -56,7 +64,7 @@ def test_children_end_with_a_parent_that_was_killed(tmp_path):
     if sys.platform != "linux":
         return  # elsewhere the next platform ends them
     code = (
-        "import sys, time; from pathlib import Path; from hpc.local.supervisor import Child; "
+        "import sys, time; from pathlib import Path; from hpc.local.child import Child; "
         "folder = Path(sys.argv[1]); made = Child(name='c', command=['sleep', '60'], environment={'PATH': '/bin'}, "
         "folder=folder); made.start(folder / 'log'); print(made.process.pid, flush=True); time.sleep(60)"
     )
@@ -84,6 +92,23 @@ def test_only_processes_of_this_state_directory_are_taken_for_orphans(tmp_path):
         assert ours.wait(5) == -9
         assert other.poll() is None
         other.kill()
+
+
+def test_orphans_have_ended_when_they_were_ended(tmp_path, monkeypatch):
+    # Given a process that takes a moment to end, as one that writes to a disk does
+    kill = os.kill
+    monkeypatch.setattr(os, "kill", lambda *given: threading.Timer(0.3, kill, given).start())
+    waiting = [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)", str(tmp_path)]
+    with subprocess.Popen(waiting, stdout=subprocess.PIPE) as ours:
+        ours.stdout.readline()
+        (tmp_path / CHILDREN_FILE).write_text(json.dumps({"object store": ours.pid}))
+        end_orphans(tmp_path)
+        assert not is_alive(ours.pid)
+
+
+def test_a_process_that_does_not_end_is_not_waited_for_for_ever():
+    assert not wait_for_ends([os.getpid()], within_s=0.1)
+    assert wait_for_ends([2**22 - 1], within_s=0.1)
 
 
 def test_a_state_directory_whose_name_goes_on_is_another_one(tmp_path):

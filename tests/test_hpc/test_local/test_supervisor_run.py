@@ -25,7 +25,7 @@ SUPERVISOR = """
 import json, sys
 from pathlib import Path
 from hpc.local import supervisor
-from hpc.local.supervisor import Child
+from hpc.local.child import Child
 
 state, codes = Path(sys.argv[1]).parent, json.loads(sys.argv[2])
 
