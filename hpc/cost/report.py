@@ -40,8 +40,8 @@ class Costs:
         """What a run, which must have its parameters, costs so far; of one that is over, what it did cost.
 
         That is kept in its row from the first look on: instance types and Spot prices are known for 90 days at most.
-        `is_settled` tells whether that is the last word; `estimate` is what was said before, `estimate_error` by what part
-        of a bound the cost is beyond it.
+        `is_settled` tells whether that is the last word; `estimate` is what was said before, `estimate_error` by what
+        part of a bound the cost is beyond it.
         """
         if run.cost and run.is_settled:
             found = dict(run.cost)
