@@ -6,9 +6,9 @@ instance costs before its first job, after its last and beside its jobs belongs 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hpc.checks.compute import Queue
@@ -88,9 +88,38 @@ def disk_cost(attempt: Attempt, prices: Prices, root_volume_gib: int) -> Interva
     return Interval.exactly(share * root_volume_gib * prices.gp3_gib_month * attempt.hours / HOURS_A_MONTH)
 
 
-def attempts_of(jobs: Sequence[Mapping[str, Any]], queues: Mapping[str, Queue], now: datetime) -> list[Attempt]:
-    """The attempts of a task's jobs, as `task_rows.jobs_of` gives them; those that run go on until `now`."""
-    return [attempt for job in jobs for attempt in _of_job(job, queues.get(str(job.get("queue"))), now)]
+def attempts_of(jobs: Iterable[Mapping[str, Any]], queues: Mapping[str, Queue], now: datetime) -> list[Attempt]:
+    """The attempts of a run's jobs, as `task_rows.jobs_of` gives them; those that run go on until `now`.
+
+    A group that is over is one attempt for all of its children that succeeded, and one for all that failed; children
+    that have rows of their own are not counted again.
+    """
+    all_jobs = [*jobs]
+    timed = {job["job_id"] for job in all_jobs if "child_seconds" in job}
+    found: list[Attempt] = []
+    for job in all_jobs:
+        queue = queues.get(str(job.get("queue")))
+        if job["job_id"] in timed:
+            found += _of_group(job, queue)
+        elif job["job_id"].rpartition(":")[0] not in timed:
+            found += _of_job(job, queue, now)
+    return found
+
+
+def _of_group(job: Mapping[str, Any], queue: Queue | None) -> Iterator[Attempt]:
+    """Nobody tells on which instances the children ran."""
+    began = datetime.fromisoformat(job["created_at"])
+    for status, seconds in job["child_seconds"].items():
+        if seconds:
+            yield Attempt(
+                size=Size(float(job["vcpus"]), float(job["memory_mib"])),
+                started_at=began,
+                stopped_at=began + timedelta(seconds=float(seconds)),
+                instance_types=_types_of(queue),
+                market=market_of(queue),
+                zone="",
+                failed=status == "FAILED",
+            )
 
 
 def _of_job(job: Mapping[str, Any], queue: Queue | None, now: datetime) -> Iterator[Attempt]:
@@ -117,10 +146,14 @@ def _instance(attempt: Mapping[str, Any], queue: Queue | None) -> tuple[tuple[st
     """Types and market: of its instance, else what its queue may give it."""
     if attempt.get("instance_type"):
         return (attempt["instance_type"],), attempt.get("market") or ON_DEMAND
-    types = tuple(name for each in queue.environments for name in each.instance_types) if queue else ()
+    types = _types_of(queue)
     if not attempt.get("container_instance"):
         return types, None
     return types, market_of(queue)
+
+
+def _types_of(queue: Queue | None) -> tuple[str, ...]:
+    return tuple(name for each in queue.environments for name in each.instance_types) if queue else ()
 
 
 def market_of(queue: Queue | None) -> str:

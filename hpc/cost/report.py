@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from hpc.checks.compute import read_queues
@@ -81,7 +82,7 @@ class Costs:
         tasks = jobs_of_tasks(self._connection, self._deployed.run_table, run.run_id)
         queues = {queue.name: queue for queue in read_queues(self._connection, self._deployed)}
         now = datetime.now(UTC)
-        attempts = [attempt for jobs in tasks.values() for attempt in attempts_of(jobs, queues, now)]
+        attempts = attempts_of(chain.from_iterable(tasks.values()), queues, now)
         return run_cost(
             attempts,
             self._prices,

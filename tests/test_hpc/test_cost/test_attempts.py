@@ -107,3 +107,20 @@ def test_without_a_place_the_queue_tells_what_it_may_have_been(environments, ins
 def test_a_job_of_a_queue_that_is_gone_has_no_price():
     (found,) = attempts_of([job({"started_at": "2026-01-31T11:00:00Z"})], {}, NOW)
     assert on_demand_cost(found, PRICES) is None
+
+
+def test_a_group_is_two_attempts_and_its_children_are_not_counted_again():
+    group = {
+        **job(),
+        "job_id": "group",
+        "created_at": "2026-01-31T09:00:00.000Z",
+        "child_seconds": {"SUCCEEDED": 7200, "FAILED": 1800.5},
+    }
+    child = {**job({"started_at": "2026-01-31T11:00:00Z"}), "job_id": "group:7"}
+    other = {**job({"started_at": "2026-01-31T11:00:00Z"}), "job_id": "other:7"}
+    found = attempts_of([child, group, other], {"first": queue()}, NOW)
+    assert [(round(each.hours, 4), each.failed, each.market) for each in found] == [
+        (2.0, False, "spot"),
+        (0.5001, True, "spot"),
+        (1.0, False, None),
+    ]
