@@ -25,9 +25,9 @@ from benchmarks.estimate import (
     estimate,
     most_shards,
 )
-from benchmarks.execution_model import Fan
-from benchmarks.prices import AS_OF, REGION
+from benchmarks.prices import PRICES, REGION
 from benchmarks.s3_requests import KIB, SHARD_BYTES, STATES
+from hpc.cost.execution_model import Fan
 from settings import Settings
 
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
@@ -102,7 +102,7 @@ def calls_table(estimates: list[Estimate]) -> Table:
 def dollars_table(estimates: list[Estimate]) -> Table:
     table = Table(
         *("shards", "way", "Step Functions", "Lambda", "S3 requests", "DynamoDB", "SNS", "USD a run", "USD a shard"),
-        title=f"Orchestration in dollars ({REGION}, list prices known on {AS_OF}; without instances, storage and logs)",
+        title=f"Orchestration in dollars ({REGION}, list prices of {PRICES.as_of}; without instances, storage, logs)",
     )
     for one in estimates:
         paid = one.dollars

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from benchmarks.execution_model import Fan, Usage, run_usage, with_inline_maps
 from benchmarks.prices import Dollars, dollars
 from benchmarks.s3_requests import GIB, LARGEST_WRITTEN_BYTES, SHARD_BYTES, Requests, Work, is_too_large, run_requests
+from hpc.cost.execution_model import Fan, Usage, run_usage, with_inline_maps
 
 # Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_EVENTS = 25_000

@@ -1,9 +1,5 @@
 """What AWS asks for what an execution uses: list prices of us-east-1, without the free tier.
 
-Step Functions, Lambda and DynamoDB were compared with copies of AWS's pages in November 2026, most of them undated. The
-seconds of Lambda on Arm, DynamoDB and SNS agree with what others wrote of them in 2025 and 2026, S3's PUT and LIST
-with an example of others that has no date. S3's GET is from memory.
-
 Look them up again before you decide by them; a ratio between two ways in one table changes less than its dollars.
 """
 
@@ -11,22 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-AS_OF = "2026-11-25"
-REGION = "us-east-1"
+from hpc.cost.prices import read_prices
 
-# Standard workflows. Source: https://aws.amazon.com/step-functions/pricing/
-USD_PER_TRANSITION = 0.025 / 1_000
-# Arm, first tier; the functions are ARM_64. Source: https://aws.amazon.com/lambda/pricing/
-USD_PER_LAMBDA_GB_S = 0.0000133334
-USD_PER_INVOCATION = 0.20 / 1_000_000
-# S3 Standard; HEAD counts as GET, and deletes are free. Source: https://aws.amazon.com/s3/pricing/
-USD_PER_PUT_OR_LIST = 0.005 / 1_000
-USD_PER_GET = 0.0004 / 1_000
-# On demand; an item of up to 1 KB is one unit. Source: https://aws.amazon.com/dynamodb/pricing/on-demand/
-USD_PER_WRITE = 0.625 / 1_000_000
-# One publish, and one mail to one address. Source: https://aws.amazon.com/sns/pricing/
-USD_PER_PUBLISH = 0.50 / 1_000_000
-USD_PER_MAIL = 2.00 / 100_000
+REGION = "us-east-1"
+PRICES = read_prices(REGION)
 
 
 @dataclass(frozen=True)
@@ -55,10 +39,11 @@ def dollars(
     publishes: int,
 ) -> Dollars:
     """The bill for so many of each."""
+    each = PRICES.services
     return Dollars(
-        step_functions=transitions * USD_PER_TRANSITION,
-        functions=invocations * USD_PER_INVOCATION + lambda_gb_s * USD_PER_LAMBDA_GB_S,
-        s3=puts_and_lists * USD_PER_PUT_OR_LIST + gets * USD_PER_GET,
-        dynamodb=writes * USD_PER_WRITE,
-        sns=publishes * (USD_PER_PUBLISH + USD_PER_MAIL),
+        step_functions=transitions * each["transition"],
+        functions=invocations * each["invocation"] + lambda_gb_s * each["lambda_gb_s"],
+        s3=puts_and_lists * each["s3_put_or_list"] + gets * each["s3_get"],
+        dynamodb=writes * each["dynamodb_write"],
+        sns=publishes * (each["sns_publish"] + each["sns_mail"]),
     )

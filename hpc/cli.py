@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from hpc.commands.cost_commands import cost, prices
 from hpc.commands.group import HpcGroup
 from hpc.commands.look_commands import doctor, logs, results, runs, show
 from hpc.commands.platform_commands import down, env, up
@@ -35,5 +36,5 @@ def main(ctx: click.Context, stack_name: str | None) -> None:
     ctx.obj = stack_name
 
 
-for _command in (up, down, env, run, submit, cancel, resume, runs, show, logs, results, doctor):
+for _command in (up, down, env, run, submit, cancel, resume, runs, show, logs, results, cost, doctor, prices):
     main.add_command(_command)

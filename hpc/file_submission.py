@@ -81,8 +81,8 @@ def submit_file(
     # The key holds the content's checksum, so the ETag, which is not known before the upload, tells nothing more.
     definitions = check_place(connection, deployed, workflow, filled_in, input_etag="", overwrite=overwrite)
     etag = upload(connection, local, deployed.bucket, str(filled_in[workflow.upload.key_parameter]), say=say)
-    checked = Checked(filled_in, etag, definitions)
-    return start(connection, deployed, workflow, checked, shards=local.shards, owner=caller(connection))
+    checked = Checked(filled_in, etag, definitions, local.scan.bytes, local.shards)
+    return start(connection, deployed, workflow, checked, owner=caller(connection))
 
 
 def upload(connection: Connection, local: LocalInput, bucket: str, key: str, *, say: Callable[[str], None]) -> str:

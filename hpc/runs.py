@@ -34,7 +34,9 @@ class Run:
 
     `code` has an id of the code of each job. `redo` are the states that the newest execution makes anew, `made_since`
     those that earlier ones did, each with the start of that execution: older records of them do not count. `owner` is
-    the principal who submitted it; empty for an execution that a person started by hand.
+    the principal who submitted it; empty for an execution that a person started by hand. `input_bytes` is 0 when not
+    known; `estimate` and `cost` are as `hpc.cost` made them. `settled` is the execution after which the rows of tasks
+    were found to be what they stay.
     """
 
     run_id: str
@@ -56,6 +58,15 @@ class Run:
     resumes: int = 0
     resumed_at: str = ""
     owner: str = ""
+    input_bytes: int = 0
+    estimate: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, Any] = field(default_factory=dict)
+    settled: str = ""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of the run can change any more, its tasks' rows included."""
+        return self.is_final and bool(self.settled) and self.settled == self.execution_arn
 
     @property
     def is_final(self) -> bool:
@@ -190,6 +201,10 @@ class Runs:
             item["shards"] = run.shards
         if run.owner:
             item["owner"] = run.owner
+        if run.input_bytes:
+            item["input_bytes"] = run.input_bytes
+        if run.estimate:
+            item["estimate"] = json.dumps(dict(run.estimate))
         if key is None:
             self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
         else:
@@ -217,7 +232,7 @@ class Runs:
                 Key={"pk": f"RUN#{after.run_id}", "sk": "META"},
                 UpdateExpression=(
                     f"SET {changes}, made_since = :made_since, resumes = :resumes, resumed_at = :now "
-                    "REMOVE reasons, reason, reason_count, started_at, stopped_at"
+                    "REMOVE reasons, reason, reason_count, started_at, stopped_at, cost"
                 ),
                 ConditionExpression="#status = :seen_status AND execution_arn = :seen_execution",
                 ExpressionAttributeNames={"#status": "status", "#parameters": "parameters"},
@@ -258,6 +273,19 @@ class Runs:
                 raise
             return False
         return True
+
+    def keep_cost(self, run: Run, cost: Mapping[str, Any]) -> None:
+        """Writes what a settled run cost, unless it goes on in another execution by now."""
+        try:
+            self._table.update_item(
+                Key={"pk": f"RUN#{run.run_id}", "sk": "META"},
+                UpdateExpression="SET cost = :cost",
+                ConditionExpression="settled = :settled AND execution_arn = :settled",
+                ExpressionAttributeValues={":cost": json.dumps(dict(cost)), ":settled": run.settled},
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
 
     def execution(self, execution_arn: str) -> Mapping[str, Any] | None:
         """What Step Functions says of an execution; None when it knows none (it forgets them 90 days after the end)."""
@@ -359,6 +387,10 @@ def _parse(item: Mapping[str, Any]) -> Run:
         resumes=int(item.get("resumes", 0)),
         resumed_at=item.get("resumed_at", ""),
         owner=item.get("owner", ""),
+        input_bytes=int(item.get("input_bytes", 0)),
+        estimate=json.loads(item.get("estimate", "{}")),
+        cost=json.loads(item.get("cost", "{}")),
+        settled=item.get("settled", ""),
     )
 
 

@@ -42,6 +42,7 @@ class Stack:
     allowed_inputs: tuple[AllowedKeys, ...]
     allowed_outputs: tuple[AllowedKeys, ...]
     notification_topic: str
+    root_volume_gib: int
 
     def state_machine(self, workflow: str) -> str:
         """The workflow's state machine; raises PlatformUnreachable when the stack was deployed without it."""
@@ -76,6 +77,7 @@ def describe(connection: Connection) -> Stack:
             allowed_inputs=_allowed(outputs["AllowedInputs"]),
             allowed_outputs=_allowed(outputs["AllowedOutputs"]),
             notification_topic=outputs["NotificationTopicArn"],
+            root_volume_gib=int(outputs["RootVolumeGib"]),
         )
     except (KeyError, ValueError) as error:
         raise PlatformUnreachable(f"Stack {name}: its output {error} is missing or unreadable; {advice}") from error

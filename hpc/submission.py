@@ -12,7 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from hpc import job_definitions, objects, stack
+from hpc.checks.findings import COULD_NOT_LOOK
 from hpc.connection import Connection, error_code
+from hpc.cost.estimate import Estimate
+from hpc.cost.report import Costs
 from hpc.errors import Conflict, HpcError
 from hpc.lease import Lease
 from hpc.readiness import check_ready
@@ -24,11 +27,16 @@ from hpc.workflows import PROJECT, Workflow
 
 @dataclass(frozen=True)
 class Checked:
-    """A submission that nothing speaks against, with what was filled in, the input's ETag, and the run's jobs."""
+    """A submission that nothing speaks against, with what was filled in, the input's ETag, and the run's jobs.
+
+    `shards` are counted for a file of this machine only.
+    """
 
     parameters: Mapping[str, Any]
     input_etag: str
     definitions: job_definitions.Definitions
+    input_bytes: int = 0
+    shards: int | None = None
 
 
 def check(
@@ -41,12 +49,13 @@ def check(
     """
     filled_in = with_output_bucket(workflow, values, deployed)
     stack.check_buckets(deployed, workflow, filled_in)
-    etag = ""
+    etag, input_bytes = "", 0
     if workflow.upload:
         bucket, key = filled_in[workflow.upload.bucket_parameter], filled_in[workflow.upload.key_parameter]
-        etag = etag_of(objects.check_object(connection, bucket, key, field=workflow.upload.key_parameter))
+        head = objects.check_object(connection, bucket, key, field=workflow.upload.key_parameter)
+        etag, input_bytes = etag_of(head), int(head["ContentLength"])
     definitions = check_place(connection, deployed, workflow, filled_in, input_etag=etag, overwrite=overwrite)
-    return Checked(filled_in, etag, definitions)
+    return Checked(filled_in, etag, definitions, input_bytes)
 
 
 def check_place(
@@ -81,7 +90,7 @@ def submit_object(
 ) -> Run:
     """Checks, and starts a run; raises Conflict when the key was used before."""
     checked = check(connection, deployed, workflow, values, overwrite=overwrite)
-    return start(connection, deployed, workflow, checked, shards=None, owner=owner, key=key)
+    return start(connection, deployed, workflow, checked, owner=owner, key=key)
 
 
 def submit_once(
@@ -114,12 +123,12 @@ def start(
     workflow: Workflow,
     checked: Checked,
     *,
-    shards: int | None,
     owner: str,
     key: SubmissionKey | None = None,
 ) -> Run:
     """Writes the run's row, then starts its execution; a run whose execution cannot be started is FAILED."""
     machine_arn = deployed.state_machine(workflow.name)
+    expected = estimated(connection, deployed, workflow, checked)
     run_id = new_run_id()
     run = Run(
         run_id=run_id,
@@ -129,15 +138,27 @@ def start(
         created_at=now(),
         execution_arn=execution_arn(machine_arn, run_id, 1),
         parameters=checked.parameters,
-        shards=shards,
+        shards=checked.shards,
         input_etag=checked.input_etag,
         code=job_definitions.code_ids(connection, checked.definitions),
         owner=owner,
+        input_bytes=checked.input_bytes,
+        estimate=expected.as_json() if expected else {},
     )
     runs = Runs(connection, deployed.run_table)
     runs.create(run, key)
     start_execution(connection, runs, run, machine_arn, job_definitions.arns_of(checked.definitions))
     return run
+
+
+def estimated(connection: Connection, deployed: Stack, workflow: Workflow, checked: Checked) -> Estimate | None:
+    """What the run is expected to cost; None when that cannot be asked for, which keeps nobody from starting it."""
+    try:
+        return Costs(connection, deployed, workflow).estimate(
+            checked.parameters, checked.definitions, input_bytes=checked.input_bytes, shards=checked.shards
+        )
+    except COULD_NOT_LOOK:
+        return None
 
 
 def start_execution(

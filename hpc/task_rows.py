@@ -39,7 +39,7 @@ def jobs_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name in sorted(name for name in row if name.startswith(_JOB)):
         job = plain(row[name])
         for attempt in job.get("attempts", []):
-            instance = str(attempt.pop("container_instance", "")).rpartition("/")[2]
+            instance = str(attempt.get("container_instance", "")).rpartition("/")[2]
             attempt |= {member: places.get(instance, {}).get(member) for member in _PLACE}
         jobs.append({"job_id": name.split(":", 2)[2], **job})
     return jobs

@@ -91,6 +91,7 @@ class Workflow:
     sharding: Sharding | None
     jobs: Mapping[str, tuple[str, ...]]
     functions: Mapping[str, tuple[str, ...]]
+    function_memory_mib: Mapping[str, int]
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
 
@@ -147,7 +148,7 @@ class Workflow:
 
 def parse(content: Mapping[str, Any]) -> Workflow:
     """A workflow, from what its `workflow.yaml` says; `content` keeps to `workflows/schema.json`."""
-    schema = content["parameters"]
+    schema, functions = content["parameters"], content.get("functions", {})
     required = set(schema.get("required", []))
     return Workflow(
         name=content["name"],
@@ -162,7 +163,8 @@ def parse(content: Mapping[str, Any]) -> Workflow:
         output_bucket_parameter=content.get("output_bucket_parameter"),
         sharding=Sharding(**content["sharding"]) if "sharding" in content else None,
         jobs={name: tuple(part["states"]) for name, part in content["jobs"].items()},
-        functions={name: tuple(part["states"]) for name, part in content.get("functions", {}).items()},
+        functions={name: tuple(part["states"]) for name, part in functions.items()},
+        function_memory_mib={name: int(part["memory_mib"]) for name, part in functions.items()},
         steps=tuple(
             Step(
                 state=part["state"],

@@ -59,6 +59,7 @@ class ProductionStack(Stack):
             map_max_concurrency=settings.map_max_concurrency,
             group_above=settings.group_above,
             log_retention_days=days,
+            root_volume_gib=settings.root_volume_gib,
         )
         machines = [Workflow(self, pascal_case(each.name), folder=each, platform=platform) for each in workflows]
         RunTracking(self, "Tracking", platform=platform, workflows=machines)

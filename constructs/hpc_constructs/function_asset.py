@@ -43,7 +43,7 @@ def gather(function: Path, *, packages: Path, into: Path) -> None:
             elif (packages / top).is_dir():
                 found = [path for path in _files_of(file, module, name, packages) if path not in seen]
                 seen.update(found)
-                open_files += found
+                open_files += [path for path in found if path.suffix == ".py"]
                 for path in found:
                     _copy(path, packages, into)
             else:
@@ -69,6 +69,8 @@ def _imports(file: Path) -> Iterator[tuple[str, str]]:
 def _files_of(file: Path, module: str, name: str, packages: Path) -> list[Path]:
     """The file of a module, those of the packages that it is in, and that of `name` where this is a module as well.
 
+    A module's data, a JSON file of the same name, comes with it.
+
     Raises `FunctionAssetError`, naming the `file` that imports it, when there is no such module, or when `name` is
     neither a module nor anything else in it.
     """
@@ -78,7 +80,8 @@ def _files_of(file: Path, module: str, name: str, packages: Path) -> list[Path]:
         full_name = f"{module}.{name}" if name else module
         raise FunctionAssetError(f"{file}: imports {full_name}; expected a module that is in {packages}")
     around = [_file_of(parent) for parent in folder.parents if packages in parent.parents]
-    return [found for found in (*around, own, part) if found]
+    modules = [found for found in (*around, own, part) if found]
+    return [*modules, *(data for data in (found.with_suffix(".json") for found in modules) if data.is_file())]
 
 
 def _file_of(module: Path) -> Path | None:

@@ -29,6 +29,7 @@ def declare_outputs(stack: Stack, *, platform: Platform, workflows: Sequence[Wor
         "StateMachineArns": {workflow.folder.name: workflow.machine.state_machine_arn for workflow in workflows},
         "JobDefinitionArns": definitions,
         "JobQueueArns": queues,
+        "RootVolumeGib": str(platform.root_volume_gib),
         "AllowedInputs": platform.stores.allowed_inputs(accesses),
         "AllowedOutputs": platform.stores.allowed_outputs(accesses),
     }

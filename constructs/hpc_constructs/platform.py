@@ -24,3 +24,4 @@ class Platform:
     map_max_concurrency: int
     group_above: int
     log_retention_days: int
+    root_volume_gib: int

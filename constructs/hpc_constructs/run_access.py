@@ -42,7 +42,7 @@ class RunAccess(Construct):
 
     def _allow_table_and_stack(self, policy: iam.ManagedPolicy, platform: Platform) -> None:
         table = platform.table.table_arn
-        _allow(policy, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table])
+        _allow(policy, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table])
         _allow(policy, ["dynamodb:Query"], [f"{table}/index/{RUNS_BY_TIME}"])
         _allow(
             policy,
@@ -53,7 +53,8 @@ class RunAccess(Construct):
 
     def _allow_executions(self, policy: iam.ManagedPolicy, workflows: Sequence[Workflow]) -> None:
         machines = [workflow.machine for workflow in workflows]
-        _allow(policy, ["states:StartExecution"], [machine.state_machine_arn for machine in machines])
+        arns = [machine.state_machine_arn for machine in machines]
+        _allow(policy, ["states:StartExecution", "states:DescribeStateMachine"], arns)
         _allow(
             policy,
             ["states:DescribeExecution", "states:StopExecution", "states:ListMapRuns"],
@@ -69,7 +70,8 @@ class RunAccess(Construct):
 
     def _allow_jobs(self, policy: iam.ManagedPolicy, platform: Platform, workflows: Sequence[Workflow]) -> None:
         described = ("Jobs", "JobDefinitions", "JobQueues", "ComputeEnvironments")
-        actions = ["batch:ListJobs", *(f"batch:Describe{each}" for each in described), "ec2:DescribeInstanceTypes"]
+        of_ec2 = ["ec2:DescribeInstanceTypes", "ec2:DescribeSpotPriceHistory"]
+        actions = ["batch:ListJobs", *(f"batch:Describe{each}" for each in described), *of_ec2]
         _allow(policy, actions, ["*"])
         acknowledge(
             policy,

@@ -10,7 +10,7 @@ import click
 from hpc import file_submission, objects, parameters, stack, submission, workflow_folders
 from hpc import results as run_results
 from hpc.cancel import cancel as cancel_run
-from hpc.commands import display
+from hpc.commands import cost_display, display
 from hpc.commands.group import INTERRUPTED, say
 from hpc.commands.opening import open_run, start_platform
 from hpc.commands.options import (
@@ -62,6 +62,7 @@ def run(
     submitted = file_submission.submit_file(connection, deployed, workflow, values, local, overwrite=overwrite, say=say)
     try:
         say(f"Run {submitted.run_id} of workflow {workflow.name}, project {submitted.project}")
+        _say_estimate(submitted, on_laptop=stack_name is None)
         ended = watch_run(connection, deployed, workflow, submitted)
     except KeyboardInterrupt:
         hpc = display.program()
@@ -116,6 +117,7 @@ def submit(
             connection, deployed, workflow, values, local, overwrite=overwrite, say=say
         )
     click.echo(submitted.run_id)
+    _say_estimate(submitted, on_laptop=stack_name is None)
     say(f"Watch it: {display.program()} show {submitted.run_id} --watch")
 
 
@@ -146,6 +148,11 @@ def resume(stack_name: str | None, run_id: str, overwrite: bool) -> None:
     click.echo(again.run_id)
     redone = f", making anew {', '.join(again.redo)}" if again.redo else ", with what is missing only"
     say(f"Run {again.run_id} goes on{redone}. Watch it: {display.program()} show {again.run_id} --watch")
+
+
+def _say_estimate(submitted: Run, *, on_laptop: bool) -> None:
+    if line := cost_display.estimate_line(submitted.estimate):
+        say(f"{'On AWS it would' if on_laptop else 'It is expected to'} cost {line}")
 
 
 def _fetch(

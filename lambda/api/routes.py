@@ -114,6 +114,14 @@ ROUTES = (
     ),
     Route(
         "GET",
+        "/runs/{run_id}/cost",
+        "get_cost",
+        "What a run costs on AWS, so far or in the end, beside what was expected",
+        {200: "Cost"},
+        refusals=(404, 422),
+    ),
+    Route(
+        "GET",
         "/runs/{run_id}/results",
         "list_results",
         "The outputs of a run that succeeded, each with a URL that is good for minutes",

@@ -12,6 +12,7 @@ from request import Request
 
 from hpc import parameters, submission
 from hpc.cancel import cancel
+from hpc.cost.report import Costs
 from hpc.errors import Refusal
 from hpc.objects import check_output_names
 from hpc.resume import resume
@@ -30,10 +31,12 @@ def create_run(deployment: Deployment, request: Request, owner: str) -> Answer:
     connection, stack = deployment.connection, deployment.stack
     if request.query["dry_run"]:
         checked = submission.check(connection, stack, workflow, values, overwrite=body["overwrite"])
-        return Answer(200, {"parameters": dict(checked.parameters), "estimate": None})
+        expected = submission.estimated(connection, stack, workflow, checked)
+        estimate = expected.as_json() if expected else None
+        return Answer(200, {"parameters": dict(checked.parameters), "estimate": estimate})
     if "Idempotency-Key" not in request.headers:
-        expected = request.route.headers["Idempotency-Key"]["description"]
-        raise of_fields(400, [Refusal("Idempotency-Key", f"found nothing; expected {expected}")])
+        described = request.route.headers["Idempotency-Key"]["description"]
+        raise of_fields(400, [Refusal("Idempotency-Key", f"found nothing; expected {described}")])
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     key = SubmissionKey(owner, request.headers["Idempotency-Key"], digest)
     run, is_new = submission.submit_once(connection, stack, workflow, values, overwrite=body["overwrite"], key=key)
@@ -61,6 +64,12 @@ def get_run(deployment: Deployment, request: Request, _owner: str) -> Answer:
     run, workflow = deployment.run(request.path["run_id"])
     steps = Tasks(deployment.connection, deployment.stack, workflow, run).counts(run)
     return Answer(200, {**run.as_json(), "steps": [asdict(step) for step in steps]})
+
+
+def get_cost(deployment: Deployment, request: Request, _owner: str) -> Answer:
+    """A run's cost by its parts."""
+    run, workflow = deployment.run(request.path["run_id"])
+    return Answer(200, Costs(deployment.connection, deployment.stack, workflow).of(run))
 
 
 def cancel_run(deployment: Deployment, request: Request, owner: str) -> Answer:

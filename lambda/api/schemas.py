@@ -100,14 +100,54 @@ STEP = thing(
     failed=COUNT,
     running=COUNT,
 )
+DOLLARS_OR_NULL: Schema = {
+    "type": ["object", "null"],
+    "properties": {"low": {"type": "number", "minimum": 0}, "high": {"type": "number", "minimum": 0}},
+    "required": ["low", "high"],
+    "description": "US dollars, between two bounds; null for what is not known",
+}
+ESTIMATE_OR_NULL: Schema = {
+    "type": ["object", "null"],
+    "properties": {
+        "cost_usd": DOLLARS_OR_NULL,
+        "basis": {"enum": ["earlier runs", "job definitions"]},
+        "runs": {**COUNT, "description": "how many earlier runs"},
+    },
+    "required": ["cost_usd", "basis"],
+}
+COST: Schema = {
+    "type": "object",
+    "properties": {
+        "cost_usd": {**DOLLARS_OR_NULL, "description": "in all, of what is known; null before anything ran"},
+        **{
+            f"{part}_usd": DOLLARS_OR_NULL
+            for part in ("on_demand", "spot", "disks", "step_functions", "functions", "requests", "table")
+        },
+        "failed_attempts_usd": {**DOLLARS_OR_NULL, "description": "what attempts that failed took of it"},
+        "notes": {**several(TEXT), "description": "what was assumed, and what is missing"},
+        "region": TEXT,
+        "prices_as_of": {**TEXT, "format": "date"},
+        "is_settled": {**FLAG, "description": "whether this is the last word"},
+        "estimate": ESTIMATE_OR_NULL,
+        "estimate_error": {
+            "type": ["number", "null"],
+            "description": "by what part of a bound the cost is beyond the estimate, 0 within it; null in mid-run",
+        },
+    },
+    "required": [
+        *("cost_usd", "on_demand_usd", "spot_usd", "disks_usd", "failed_attempts_usd", "notes", "region"),
+        *("prices_as_of", "is_settled", "estimate", "estimate_error"),
+    ],
+}
 COMPONENTS: Mapping[str, Schema] = {
+    "Cost": COST,
     "NewRun": NEW_RUN,
     "NewUpload": NEW_UPLOAD,
     "Run": RUN,
     "RunWithSteps": {"allOf": [ref("Run"), thing(steps=several(ref("Step")))]},
     "Step": STEP,
     "Runs": thing(runs=several(ref("Run")), next=TOKEN),
-    "DryRun": thing(parameters=ANY_OBJECT, estimate={"type": ["object", "null"]}),
+    "DryRun": thing(parameters=ANY_OBJECT, estimate=ESTIMATE_OR_NULL),
     "RunOrDryRun": {"anyOf": [ref("Run"), ref("DryRun")]},
     "Workflows": thing(
         workflows=several(

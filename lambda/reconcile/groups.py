@@ -2,7 +2,8 @@
 
 A group's row counts its children. Of those that failed at most a hundred a group get a row, under the number of their
 shard, which is in the list beside the manifest; without a list, all shards are to do and line n would be shard n. A row
-of a shard that a later group has again follows that child.
+of a shard that a later group has again follows that child. When a group is over, its row gets the time that its
+children took, which is what they cost.
 """
 
 from collections import defaultdict
@@ -11,9 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from platform_access import Access, Record, client, job_message
-from rows import ENDED, JOB_PREFIX, is_news
+from rows import ENDED, JOB_PREFIX, is_news, job_name
 
 FAILED_ROWS_PER_GROUP = 100
+# Of 10,000 children each, which are 100 calls of ListJobs; the others' turn comes a minute later.
+GROUPS_TIMED_AT_ONCE = 10
 NO_LIST = ".all"  # how the key of a list that is not written ends
 Task = tuple[str, int]
 
@@ -35,14 +38,28 @@ class Groups:
         """
         arrays = [job["jobId"] for job in jobs if job.get("arrayProperties")]
         groups = sorted(self._access.describe_jobs(arrays), key=lambda job: job["createdAt"])
-        messages = [job_message(group) for group in groups if self._differs(group)]
+        untimed = [group["jobId"] for group in groups if self._has_no_times(group)][:GROUPS_TIMED_AT_ONCE]
+        messages = []
+        for group in groups:
+            if group["jobId"] in untimed:
+                messages.append(job_message({**group, "childSeconds": _child_seconds(group)}))
+            elif self._differs(group):
+                messages.append(job_message(group))
         for group in groups:
             messages += self._of_children(group)
         return messages
 
-    def _differs(self, group: Record) -> bool:
+    def _row(self, group: Record) -> Record | None:
         state, _, index = group["jobName"].removeprefix(f"{self._run_id}-").rpartition("-")
-        row = self._rows.get((state, int(index)))
+        return self._rows.get((state, int(index)))
+
+    def _has_no_times(self, group: Record) -> bool:
+        """Whether the group is over and its row does not say yet what its children took."""
+        kept = (self._row(group) or {}).get(job_name(group), {})
+        return group["status"] in ENDED and "child_seconds" not in kept
+
+    def _differs(self, group: Record) -> bool:
+        row = self._row(group)
         if is_news(row, group):
             return True
         if row is None or row.get("job_id") != group["jobId"]:
@@ -93,6 +110,20 @@ class Groups:
                 raise
             return []
         return [int(number) for number in found["Body"].read().split()]
+
+
+def _child_seconds(group: Record) -> dict[str, float]:
+    """How long the last attempts of a group's children took, together, by how they ended."""
+    pages = client("batch").get_paginator("list_jobs")
+    return {
+        status: sum(
+            max(job["stoppedAt"] - job["startedAt"], 0) / 1000
+            for page in pages.paginate(arrayJobId=group["jobId"], jobStatus=status)
+            for job in page["jobSummaryList"]
+            if "startedAt" in job and "stoppedAt" in job
+        )
+        for status in ENDED
+    }
 
 
 def _children_with_end(group: Record, rows: Iterable[Record]) -> dict[int, str]:

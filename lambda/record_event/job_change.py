@@ -114,6 +114,7 @@ def _job(detail: Mapping[str, Any], ended: list[Mapping[str, Any]], queues: Mapp
         memory_mib=Decimal(asked["MEMORY"]) if "MEMORY" in asked else None,
         created_at=as_text(detail["createdAt"]),
         attempts=attempts,
+        child_seconds=_seconds(detail.get("childSeconds")),
     )
 
 
@@ -144,6 +145,11 @@ def _counts(array: Mapping[str, Any]) -> dict[str, int] | None:
     if "size" not in array:
         return None
     return {status: int(count) for status, count in (array.get("statusSummary") or {}).items() if count}
+
+
+def _seconds(told: Mapping[str, float] | None) -> dict[str, Decimal] | None:
+    """What the reconciler tells of a group that is over: its children's time by how they ended, to the millisecond."""
+    return {status: Decimal(str(round(seconds, 3))) for status, seconds in told.items()} if told is not None else None
 
 
 def _known(**members: Any) -> dict[str, Any]:

@@ -128,8 +128,10 @@ def _add_facts(dynamodb: Any, table: str, row: RowWrite, item: Mapping[str, Any]
 
 
 def _is_known(there: Any, fact: Mapping[str, Any]) -> bool:
-    """A job that had not ended when it was written is no fact yet."""
-    return there is not None and ("status" not in fact or there.get("status") in ENDED)
+    """A job that had not ended when it was written is no fact yet; nor is a group whose children's time comes later."""
+    if there is None or "status" not in fact:
+        return there is not None
+    return there.get("status") in ENDED and ("child_seconds" in there or "child_seconds" not in fact)
 
 
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import pytest
 from benchmarks import estimate as model
 from benchmarks.economics import requests_unknown
 from benchmarks.estimate import INLINE, WorkflowFolder, estimate, function_seconds
-from benchmarks.execution_model import Fan, Usage, run_usage
 from benchmarks.s3_requests import GIB, MIB, Work
+from hpc.cost.execution_model import Fan, Usage, run_usage
 
 JOB = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync", "ResultPath": None, "End": True}
 CALL = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "ResultPath": None, "Next": "Map"}

@@ -28,9 +28,10 @@ ALLOWED = {
     "dynamodb:GetItem": {"{table}"},
     "dynamodb:PutItem": {"{table}"},
     "dynamodb:UpdateItem": {"{table}"},
-    "dynamodb:Query": {"{table}/index/RunsByTime"},
+    "dynamodb:Query": {"{table}", "{table}/index/RunsByTime"},
     "cloudformation:DescribeStacks": {ARN.format("cloudformation") + "stack/Production-abc/*"},
     "states:StartExecution": {ARN.format("states") + "stateMachine:{machine}"},
+    "states:DescribeStateMachine": {ARN.format("states") + "stateMachine:{machine}"},
     "states:DescribeExecution": {ARN.format("states") + "execution:{machine}:*"},
     "states:StopExecution": {ARN.format("states") + "execution:{machine}:*"},
     "states:ListMapRuns": {ARN.format("states") + "execution:{machine}:*"},
@@ -41,6 +42,7 @@ ALLOWED = {
     "batch:DescribeJobQueues": {"*"},
     "batch:DescribeComputeEnvironments": {"*"},
     "ec2:DescribeInstanceTypes": {"*"},
+    "ec2:DescribeSpotPriceHistory": {"*"},
     "batch:TerminateJob": {ARN.format("batch") + "job/*"},
     "ecr:DescribeImages": {
         f"{ARN.format('ecr')}repository/batch_abc/string_{name}" for name in ("split", "repeat", "reverse", "merge")

@@ -172,6 +172,7 @@ def stack(connection):
         "StateMachineArns": {"string_processing": machine_arn},
         "JobDefinitionArns": {"string_processing": _job_definitions(connection)},
         "JobQueueArns": _job_queues(connection),
+        "RootVolumeGib": "200",
         "AllowedInputs": [
             {"bucket": bucket, "keys": ["uploads/*", "source/*"]},
             {"bucket": "other-bucket", "keys": ["raw/*"]},
@@ -202,6 +203,7 @@ def _job_definitions(connection):
                     "command": ["sh", "-c", "echo started; eval $DO"],
                     "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}],
                 },
+                timeout={"attemptDurationSeconds": 3600},
             )
             # The stack's output names the first revision; a push has registered another since.
             arns.setdefault(job, answer["jobDefinitionArn"])

@@ -107,6 +107,8 @@ def test_a_submitted_file_becomes_an_object_a_row_and_an_execution(connection, s
         "status": "PENDING",
         "workflow": "string_processing",
         "project": project,
+        "input_bytes": 14,
+        "estimate": json.dumps(dict(run.estimate)),
         "created_at": run.created_at,
         "execution_arn": run.execution_arn,
         "parameters": expected_parameters,
@@ -117,6 +119,10 @@ def test_a_submitted_file_becomes_an_object_a_row_and_an_execution(connection, s
             connection, job_definitions.newest(connection, stack, folders.load("string_processing"))
         ),
     }
+
+    assert run.estimate["basis"] == "job definitions"
+    # Of 2 shards: 1 + 2 * 2 + 2 tasks of at most an hour.
+    assert run.estimate["cost_usd"]["high"] == pytest.approx(7 * 0.0504, rel=0.01)
 
     execution = execution_of(connection, run)
     assert execution["name"] == f"{run.run_id}-1"

@@ -63,7 +63,7 @@ def test_an_execution_that_cannot_be_started_is_a_failed_run(connection, stack, 
     with pytest.raises(HpcError, match="its execution could not be started: StateMachineDoesNotExist: "):
         definitions = newest(connection, stack, string_processing)
         checked = Checked({"ProjectNo": project}, input_etag="", definitions=definitions)
-        start(connection, broken, string_processing, checked, shards=None, owner="me")
+        start(connection, broken, string_processing, checked, owner="me")
     (run,) = [run for run in Runs(connection, stack.run_table).recent(1) if run.project == project]
     assert run.status == "FAILED"
     assert run.reasons[0].startswith("its execution could not be started: ")

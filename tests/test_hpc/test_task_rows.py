@@ -20,7 +20,13 @@ def test_jobs_come_oldest_first_with_their_attempts_and_places():
     }
     place = {"instance_type": "r6g.large", "zone": "us-east-1a", "market": "spot"}
     assert json.loads(json.dumps(jobs_of(row))) == [
-        {**first, "job_id": "old", "vcpus": 0.5, "memory_mib": 2048, "attempts": [{"exit_code": 1, **place}]},
+        {
+            **first,
+            "job_id": "old",
+            "vcpus": 0.5,
+            "memory_mib": 2048,
+            "attempts": [{"exit_code": 1, "container_instance": ARN, **place}],
+        },
         {"job_id": "new:7", "status": "SUCCEEDED", "attempts": [{"exit_code": 0, **dict.fromkeys(place)}]},
     ]
 

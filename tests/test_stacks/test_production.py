@@ -35,6 +35,7 @@ def test_outputs(production: Synthesized) -> None:
         "JobDefinitionArns",
         "JobQueueArns",
         "AllowedInputs",
+        "RootVolumeGib",
         "AllowedOutputs",
     }
     assert outputs["S3BucketForAWSBatch"] == {"Ref": production.name_of("AWS::S3::Bucket", "DataBucket")}

@@ -1,4 +1,4 @@
-"""Estimates as people read them: whatever fields the API sends, each in the unit that its name ends with."""
+"""Estimates and costs as people read them: whatever fields the API sends, each in the unit that its name ends with."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from web_application.texts import gettext as _
 from web_application.wording import duration, size
 
 _INTERVAL, _LIST = Markup(" – "), Markup("; ")
+_SMALLEST = 0.0001
 _UNITS = ("_usd", "_s", "_mib")
 
 
 def install(app: Flask) -> None:
-    """Gives templates `label()` and the filter `amount`."""
-    app.jinja_env.globals["label"] = label
+    """Gives templates `label()`, `parts_of_cost()`, `estimate_error()` and the filter `amount`."""
+    app.jinja_env.globals.update(label=label, parts_of_cost=parts, estimate_error=error)
     app.jinja_env.filters["amount"] = amount
 
 
@@ -33,6 +34,14 @@ def label(name: str) -> str:
         "lines": _("Lines"),
         "basis": _("Based on"),
         "runs": _("Earlier runs"),
+        "on_demand_usd": _("Instances on demand"),
+        "spot_usd": _("Spot instances"),
+        "disks_usd": _("Disks of the instances"),
+        "functions_usd": "Lambda",
+        "step_functions_usd": "Step Functions",
+        "requests_usd": _("S3 requests"),
+        "table_usd": "DynamoDB, SNS",
+        "failed_attempts_usd": _("Attempts that failed, of it"),
     }
     if name in words:
         return words[name]
@@ -54,8 +63,23 @@ def amount(value: Any, name: str) -> Markup | str:
         between = _INTERVAL if len(value) == 2 else _LIST
         return between.join(parts)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return escape(value)
+        words = {"earlier runs": _("earlier runs"), "job definitions": _("what its jobs may use at most")}
+        return words.get(str(value), escape(value))
     return _in_unit(name)(value)
+
+
+def parts(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a cost that there are, known or not."""
+    found = {name: value for name, value in cost.items() if name.endswith("_usd") and name != "cost_usd"}
+    return {name: value for name, value in found.items() if value is None or value["high"] > 0}
+
+
+def error(value: float) -> str:
+    """By how much a cost is beyond its estimate."""
+    if not value:
+        return _("within it")
+    words = _("%(share)s above it") if value > 0 else _("%(share)s below it")
+    return words % {"share": f"{abs(value):.0%}"}
 
 
 def _in_unit(name: str) -> Callable[[int | float], str]:
@@ -67,6 +91,8 @@ def _in_unit(name: str) -> Callable[[int | float], str]:
 
 
 def _dollars(value: float) -> str:
+    if 0 < value < _SMALLEST:
+        return f"< ${_SMALLEST}"
     return f"${value:,.2f}" if value >= 0.1 or value == 0 else f"${value:.4f}"
 
 

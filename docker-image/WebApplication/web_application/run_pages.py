@@ -34,12 +34,13 @@ class RunList:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run with its steps, a page of its tasks, and its results as far as there are any."""
+    """A run with its steps, a page of its tasks, its cost, and its results as far as there are any."""
 
     run: dict[str, Any]
     steps: list[graph.Step]
     tasks: list[dict[str, Any]]
     next_tasks: str | None
+    cost: dict[str, Any] | None
     results: list[dict[str, Any]] = field(default_factory=list)
     no_results: str = ""
 
@@ -112,9 +113,18 @@ def view(run_id: str, arguments: Mapping[str, str]) -> RunView:
         steps=graph.steps(current.workflow(run["workflow"]), run["steps"]),
         tasks=tasks["tasks"],
         next_tasks=tasks.get("next"),
+        cost=_cost(run),
         results=results,
         no_results=no_results,
     )
+
+
+def _cost(run: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What it costs; None where that cannot be told, which is no reason to show nothing else."""
+    try:
+        return dict(current.get("runs", run["run_id"], "cost"))
+    except Problem:
+        return None
 
 
 def _results(run: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:

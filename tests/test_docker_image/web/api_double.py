@@ -155,7 +155,7 @@ class ApiDouble:
         values = {"OUTPUT_BUCKET": BUCKET} | values
         shards = self.shards_of(values)
         if request.query["dry_run"]:
-            return 200, {"parameters": values, "estimate": _estimate(shards)}
+            return 200, {"parameters": values, "estimate": _estimate()}
         key = f"{owner}#{request.headers['Idempotency-Key']}"
         digest = _digest(json.dumps(body, sort_keys=True))
         with self.lock:
@@ -202,6 +202,10 @@ class ApiDouble:
         texts = ["reads uploads/<i>lines.txt</i>", "1,000 lines, 111,000 bytes", "is done: 0.4 s"]
         time = text_of(run.created_at)
         return 200, {"lines": [{"time": time, "text": text} for text in texts], "truncated": False}
+
+    def get_cost(self, request: Any) -> Answer:
+        run = self.run(request)
+        return 200, run.cost(is_settled=run.status in FINAL) | {"estimate": _estimate()}
 
     def list_results(self, request: Any) -> Answer:
         run = self.own_run(request)
@@ -262,14 +266,8 @@ def _page(request: Any, found: list[Any]) -> tuple[list[Any], str | None]:
     return found[int(token) : end], str(end) if end < len(found) else None
 
 
-def _estimate(shards: int) -> dict[str, Any]:
-    return {
-        "shards": shards,
-        "jobs": 2 * shards + 3,
-        "duration_s": {"low": 40, "high": 150},
-        "cost_usd": {"low": 0.0021, "high": 0.0095},
-        "basis": "job definitions",
-    }
+def _estimate() -> dict[str, Any]:
+    return {"cost_usd": {"low": 0.0021, "high": 0.0095}, "basis": "job definitions"}
 
 
 def _in(*, minutes: int) -> str:

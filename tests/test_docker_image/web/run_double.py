@@ -97,6 +97,22 @@ class Run:
             counted.append({"state": state, "title": title, "total": len(own) if known else None} | counts)
         return counted
 
+    def cost(self, *, is_settled: bool) -> dict[str, Any]:
+        """A cost in proportion to the time; that of Spot instances is not known."""
+        usd = round(0.004 * self.share, 6)
+        return {
+            "cost_usd": {"low": usd, "high": usd} if usd else None,
+            "on_demand_usd": {"low": usd, "high": usd},
+            "spot_usd": None,
+            "disks_usd": {"low": 0.0, "high": 0.0},
+            "failed_attempts_usd": {"low": 0.0, "high": 0.0},
+            "notes": ["2 attempts on Spot: the price is <not> known"],
+            "region": "eu-central-1",
+            "prices_as_of": "2026-01-31",
+            "is_settled": is_settled,
+            "estimate_error": 0.0 if is_settled else None,
+        }
+
     def _task(self, state: str, index: int, start: float, width: float) -> dict[str, Any]:
         status = "SUCCEEDED" if self.share >= start + width else "RUNNING" if self.share > start else "PENDING"
         failed = self.fails and (state, index) == ("String_Repeat", self.shards - 1) and status == "SUCCEEDED"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.test_docker_image.web.api_contract import PROBLEM
 from tests.test_docker_image.web.conftest import CHINESE, WEB_APPLICATION, fragment, parsed, words
 
 LANGUAGES = [("en", {}), ("zh-Hans", CHINESE)]
@@ -291,7 +292,50 @@ def test_the_estimate_alone_is_a_part_of_the_page(page):
     document = fragment(page.client.post("/workflows/string_processing/estimate", data=form))
     shown = {words(each.dt): words(each.dd) for each in document.select("#estimate dl > div")}
     assert shown["Cost"] == "$0.0021 – $0.0095"
-    assert shown["Duration"] == "40 s – 2 min 30 s"
     incomplete = page.client.post("/workflows/string_processing/estimate", data=form | {"ProjectNo": ""})
     assert (incomplete.status_code, len(fragment(incomplete).select("#estimate dl"))) == (200, 0)
     assert not page.double.runs
+
+
+def costs(page, run):
+    document = parsed(page.client.get(f"/runs/{run.run_id}"))
+    section = document.select_one("section[aria-labelledby=cost-title]")
+    return section, {words(each.dt): words(each.dd) for each in section.select("dl > div")}
+
+
+def test_a_run_shows_its_cost_beside_the_estimate(page):
+    section, shown = costs(page, page.double.add_run("Soil1"))
+    assert words(section.h2) == "Cost"
+    assert shown == {
+        "In all": "$0.0040",
+        "Instances on demand": "$0.0040",
+        "Spot instances": "unknown",
+        "Estimate before": "$0.0021 – $0.0095 (within it)",
+    }
+    assert words(section.select_one("li")) == "2 attempts on Spot: the price is <not> known"
+    assert "List prices of 2026-01-31 in eu-central-1." in words(section)
+
+
+def test_a_run_that_has_only_begun_has_no_cost_yet(page):
+    section, shown = costs(page, page.double.add_run("Soil1", takes_s=1e9))
+    assert (words(section.h2), shown) == ("Cost so far", {})
+    assert "Nothing that has a price ran yet." in words(section)
+
+
+def test_a_cost_that_cannot_be_told_keeps_nobody_from_the_run(page, monkeypatch):
+    def refuse(_request):
+        raise PROBLEM(422, "found a run without parameters")
+
+    monkeypatch.setattr(page.double, "get_cost", refuse)
+    run = page.double.add_run("Soil1")
+    answer = page.client.get(f"/runs/{run.run_id}")
+    assert answer.status_code == 200
+    assert parsed(answer).select_one("section[aria-labelledby=cost-title]") is None
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "within it"), (0.5, "50% above it"), (-0.25, "25% below it")])
+def test_how_far_a_cost_is_off(page, value, text):
+    from web_application.estimates import error
+
+    with page.client.application.test_request_context():
+        assert error(value) == text

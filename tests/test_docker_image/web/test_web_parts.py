@@ -75,6 +75,8 @@ def test_sizes(count, text):
         ({"spot": 1.0, "on_demand": None}, "cost_usd", "Spot: 1.00; On demand: unknown"),
         (1234, "jobs", "1,234"),
         ("<b>", "basis", "&lt;b&gt;"),
+        ("earlier runs", "basis", "earlier runs"),
+        ({"low": 0.00001, "high": 0.0002}, "cost_usd", "&lt; $0.0001 – $0.0002"),
     ],
 )
 def test_an_estimate_of_any_shape_is_written_and_what_is_unknown_is_never_nothing(client_of_nothing, value, name, text):

@@ -40,7 +40,7 @@ def test_check_shows_the_estimate_keeps_the_file_and_starts_nothing(page):
     document = parsed(answer)
     assert answer.status_code == 200
     shown = {words(each.dt): words(each.dd) for each in document.select("#estimate dl > div")}
-    assert shown["Shards"] == "3"
+    assert shown == {"Cost": "$0.0021 – $0.0095", "Based on": "what its jobs may use at most"}
     assert words(document.select_one(".done")) == "lines.txt is uploaded."
     assert not page.double.runs
     form = {each["name"]: each.get("value", "") for each in document.select("input:not([type=radio],[type=checkbox])")}

@@ -30,7 +30,8 @@ def test_from_the_list_of_workflows_to_fetched_results(api, platform, project, p
     body = {"workflow": "string_processing", "parameters": parameters}
     dry = api.post("/runs?dry_run=true", body)
     filled_in = {**parameters, "OUTPUT_BUCKET": parameters["INPUT_BUCKET"], "architecture": "graviton"}
-    assert (dry.status, dry.document) == (200, {"parameters": filled_in, "estimate": None})
+    assert (dry.status, dry.document["parameters"]) == (200, filled_in)
+    assert 0 < dry.document["estimate"]["cost_usd"]["low"] < dry.document["estimate"]["cost_usd"]["high"]
     # And when it is submitted, the run goes to its end
     submitted = api.submit(parameters)
     assert submitted.status == 201
@@ -47,6 +48,12 @@ def test_from_the_list_of_workflows_to_fetched_results(api, platform, project, p
     # Then the command line sees the same run
     seen = platform.show(run_id)
     assert {name: seen[name] for name in run if name != "steps"} == {n: run[n] for n in run if n != "steps"}
+    # And what it cost is told beside what was expected, for the seven jobs that it had
+    wait_until(lambda: "7 attempts ran" in " ".join(api.get(f"/runs/{run_id}/cost").document["notes"]))
+    cost = api.get(f"/runs/{run_id}/cost").document
+    assert 0 < cost["on_demand_usd"]["low"] < cost["cost_usd"]["low"] <= cost["cost_usd"]["high"] < 1
+    assert cost["estimate"]["cost_usd"]["low"] > 0
+    assert cost["estimate_error"] == 0
     # And its tasks come in pages, with their logs
     first = api.get(f"/runs/{run_id}/tasks?limit=4").document
     rest = api.get(f"/runs/{run_id}/tasks?limit=4&next={first['next']}").document

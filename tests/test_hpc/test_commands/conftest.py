@@ -11,6 +11,12 @@ def hpc(*args, **settings):
     return CliRunner().invoke(cli.main, [str(arg) for arg in args], **settings)
 
 
+@pytest.fixture(autouse=True)
+def own_state_directory(monkeypatch, tmp_path):
+    """The platform that runs in this checkout is none of the tests' business."""
+    monkeypatch.setenv("HPC_STATE_DIR", str(tmp_path / "state"))
+
+
 @pytest.fixture
 def no_platform(monkeypatch):
     monkeypatch.setattr(connecting.platform, "running", lambda: None)

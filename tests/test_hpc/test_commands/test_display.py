@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from hpc import wording
-from hpc.commands import display
+from hpc.commands import cost_display, display
 from hpc.results import Result
 from hpc.runs import Run
 from hpc.tasks import StepCount, Task
@@ -42,7 +42,7 @@ def text_of(*renderables):
     return [line.rstrip() for line in output.getvalue().splitlines()]
 
 
-@pytest.mark.parametrize("module", [display, wording])
+@pytest.mark.parametrize("module", [display, cost_display, wording])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 

@@ -1,5 +1,6 @@
 """Groups: counts of array jobs and rows of the children that failed, which no event tells of."""
 
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
@@ -53,11 +54,12 @@ def children(known, modules, store, monkeypatch):
         of_array = [job for job in known.jobs if job["jobId"].startswith(f"{arrayJobId}:")]
         return {"jobSummaryList": [job for job in of_array if job["status"] == jobStatus][:maxResults]}
 
-    monkeypatch.setattr(
-        modules.groups,
-        "client",
-        lambda service: store.client if service == "s3" else SimpleNamespace(list_jobs=list_jobs),
-    )
+    def paginate(*, arrayJobId, jobStatus):
+        of_array = [job for job in known.jobs if job["jobId"].startswith(f"{arrayJobId}:")]
+        yield {"jobSummaryList": [job for job in of_array if job["status"] == jobStatus]}
+
+    batch = SimpleNamespace(list_jobs=list_jobs, get_paginator=lambda _name: SimpleNamespace(paginate=paginate))
+    monkeypatch.setattr(modules.groups, "client", lambda service: store.client if service == "s3" else batch)
     return listed
 
 
@@ -157,3 +159,22 @@ def test_a_hundred_of_a_groups_children_that_failed_have_rows_and_are_listed_onc
 
     assert sorted(of_shards(run_table)) == list(range(50, 150))
     assert (reconcile().sent, children) == (0, [known.jobs[0]["jobId"]])
+
+
+@pytest.mark.usefixtures("children")
+def test_a_group_that_is_over_gets_the_time_that_its_children_took(known, modules, reconcile, run_table):
+    put_run(run_table, "RUNNING", "")
+    shards = {"bucket": "any", "key": "try_1.all", "size": 4}
+    known.jobs = group_of((0, ["failed"]), shards, failed={2})
+    for child in known.jobs[1:]:
+        child |= {"startedAt": CREATED_MS, "stoppedAt": CREATED_MS + 1500}
+    # A child that was ended before it started took none.
+    del known.jobs[1]["startedAt"]
+    reconcile()
+    assert reconcile().sent == 0
+    rows = run_table.rows(RUN)
+    (kept,) = (value for name, value in rows["TASK#String_Repeat_Group#000000"].items() if name.startswith("job:"))
+    assert kept["child_seconds"] == {"SUCCEEDED": 3, "FAILED": Decimal("1.5")}
+    # And a late event of the group's end does not take it away
+    known.send([modules.platform_access.job_message(known.jobs[0]) | {"time": "2020-01-01T00:00:00.000+00:00"}])
+    assert run_table.rows(RUN) == rows

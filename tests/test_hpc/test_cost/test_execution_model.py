@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.estimate import INLINE, OURS, WorkflowFolder, estimate, most_shards
-from benchmarks.execution_model import (
+from hpc.cost.execution_model import (
     ITEM_BYTES,
     Fan,
     UndecidedChoice,
@@ -16,7 +16,7 @@ from benchmarks.execution_model import (
     with_inline_maps,
 )
 
-WORKFLOWS = sorted(path.parent for path in (Path(__file__).parents[2] / "workflows").glob("*/definition.asl.json"))
+WORKFLOWS = sorted(path.parent for path in (Path(__file__).parents[3] / "workflows").glob("*/definition.asl.json"))
 STRING_PROCESSING = next(path for path in WORKFLOWS if path.name == "string_processing")
 SYNC = "arn:${Partition}:states:::batch:submitJob.sync"
 FEW = Fan(shards=5, group_above=10, group_size=4)

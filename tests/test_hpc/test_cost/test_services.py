@@ -1,0 +1,62 @@
+"""What goes with a run's jobs, held against the model that counts the string workflow's requests one by one."""
+
+import json
+
+import pytest
+
+from benchmarks.estimate import WorkflowFolder
+from benchmarks.estimate import estimate as counted
+from hpc.cost.execution_model import Fan
+from hpc.cost.interval import Interval
+from hpc.cost.prices import Prices, read_prices
+from hpc.cost.services import Extent, services_of
+from hpc.workflow_folders import workflows_dir
+
+FOLDER = workflows_dir() / "string_processing"
+DEFINITION = json.loads((FOLDER / "definition.asl.json").read_text("utf-8"))
+PRICES = read_prices("us-east-1")
+
+
+def of(workflow, extent, prices=PRICES, definition=DEFINITION):
+    return services_of(workflow, definition, extent, prices)
+
+
+def jobs_of(shards, group_size=10_000, *, in_groups=False):
+    return 3 + 2 * (-(-shards // group_size) if in_groups else shards)
+
+
+@pytest.mark.parametrize(
+    ("shards", "in_groups"), [(1, False), (10, False), (100, False), (1_000, True), (50_000, True)]
+)
+def test_the_parts_have_what_is_counted_one_by_one(string_processing, shards, in_groups):
+    found = of(string_processing, Extent(shards, in_groups, jobs_of(shards, in_groups=in_groups)))
+    dollars = counted(WorkflowFolder.read(FOLDER), Fan(shards, 0 if in_groups else shards, 10_000)).dollars
+    assert found["step_functions"].usd == Interval.exactly(pytest.approx(dollars.step_functions))
+    for name, exact in (("functions", dollars.functions), ("requests", dollars.s3)):
+        usd = found[name].usd
+        assert usd is not None
+        assert usd.low <= exact <= usd.high, name
+
+
+def test_a_run_with_half_or_twice_its_jobs_costs_half_or_twice_as_much(string_processing):
+    whole, twice = (of(string_processing, Extent(10, False, jobs)) for jobs in (23, 46))
+    for name in ("step_functions", "functions", "requests", "table"):
+        assert twice[name].usd == Interval(
+            pytest.approx(2 * whole[name].usd.low), pytest.approx(2 * whole[name].usd.high)
+        )
+
+
+def test_where_prices_are_not_known_the_parts_say_so(string_processing):
+    found = of(string_processing, Extent(10, False, 23), Prices("nowhere-1", "2026-01-01"))
+    assert {part.usd for part in found.values()} == {None}
+    assert found["step_functions"].unknown == (
+        "step functions not in the cost: no price is known of transition in nowhere-1",
+    )
+
+
+def test_a_definition_that_the_model_does_not_understand_is_said_to_be_one(string_processing):
+    choice = {"Type": "Choice", "Choices": [{"Variable": "$.weather", "StringEquals": "fine", "Next": "End"}]}
+    odd = {"StartAt": "Ask", "States": {"Ask": choice, "End": {"Type": "Succeed"}}}
+    (part,) = of(string_processing, Extent(10, False, 23), definition=odd).values()
+    assert part.usd is None
+    assert "Step Functions, Lambda and S3 requests not in the cost: Choice Ask: found $.weather" in part.unknown[0]
