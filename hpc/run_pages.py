@@ -7,7 +7,8 @@ import json
 import re
 from dataclasses import dataclass
 
-from hpc.runs import Run, Runs, is_run_id
+from hpc.run import Run, is_run_id
+from hpc.runs import Runs
 
 # A filter that fits few runs must not read all of them in one call.
 MAX_ROWS_READ = 1000

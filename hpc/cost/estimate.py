@@ -14,7 +14,7 @@ from hpc.cost.attempts import SPOT, SPOT_SHARES, Size, hourly_cost, market_of
 from hpc.cost.interval import NOTHING, Interval
 from hpc.cost.prices import Prices
 from hpc.job_definitions import Definitions
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.workflows import Workflow
 
 EARLIER_RUNS, JOB_DEFINITIONS = "earlier runs", "job definitions"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from hpc.checks.compute import read_queues
+from hpc.checks.compute import Queue, read_queues
 from hpc.checks.findings import COULD_NOT_LOOK
 from hpc.connection import Connection, find_object
 from hpc.cost.attempts import attempts_of
@@ -19,7 +20,8 @@ from hpc.cost.run_cost import Part, run_cost
 from hpc.cost.services import Extent, good_run, services_of
 from hpc.cost.spot_prices import SpotPrices
 from hpc.job_definitions import Definitions
-from hpc.runs import Run, Runs
+from hpc.run import Run
+from hpc.runs import Runs
 from hpc.stack import Stack
 from hpc.task_rows import Task, jobs_of_tasks
 from hpc.tasks import Tasks
@@ -29,7 +31,7 @@ _SAMPLE_BYTES = 256 * 1024
 
 
 class Costs:
-    """Costs of the runs of a workflow in a deployment."""
+    """Costs of the runs of a workflow in a deployment, which is looked at once."""
 
     def __init__(self, connection: Connection, deployed: Stack, workflow: Workflow) -> None:
         self._connection = connection
@@ -62,14 +64,26 @@ class Costs:
             return found
         if shards is None:
             work = Work(parameters, input_bytes, self._sampled_shards(parameters, input_bytes))
-        queues = read_queues(self._connection, self._deployed, parameters.get("architecture"))
+        architecture = parameters.get("architecture")
+        queues = [queue for queue in self._queues if architecture in (None, queue.architecture)] or self._queues
         by_jobs = by_job_definitions(self._workflow, work, definitions, queues, self._prices)
-        services = good_run(self._workflow, self._definition(), work.shards or Interval.exactly(0), self._prices)
+        services = good_run(self._workflow, self._definition, work.shards or Interval.exactly(0), self._prices)
         return by_jobs.with_services(services)
 
-    @property
+    @cached_property
     def _prices(self) -> Prices:
         return read_prices(region_of(self._connection))
+
+    @cached_property
+    def _queues(self) -> list[Queue]:
+        return read_queues(self._connection, self._deployed)
+
+    @cached_property
+    def _definition(self) -> dict[str, Any]:
+        """The workflow's state machine as it is deployed."""
+        machine_arn = self._deployed.state_machine(self._workflow.name)
+        machine = self._connection.client("stepfunctions").describe_state_machine(stateMachineArn=machine_arn)
+        return dict(json.loads(machine["definition"]))
 
     def _total(self, run: Run) -> Interval | None:
         try:
@@ -80,7 +94,7 @@ class Costs:
 
     def _counted(self, run: Run) -> dict[str, Any]:
         tasks = jobs_of_tasks(self._connection, self._deployed.run_table, run.run_id)
-        queues = {queue.name: queue for queue in read_queues(self._connection, self._deployed)}
+        queues = {queue.name: queue for queue in self._queues}
         now = datetime.now(UTC)
         attempts = attempts_of(chain.from_iterable(tasks.values()), queues, now)
         return run_cost(
@@ -93,19 +107,14 @@ class Costs:
 
     def _services(self, run: Run, tasks: Mapping[Task, Sequence[Any]]) -> dict[str, Part]:
         """What goes with the jobs that there were; nothing as long as there was none."""
-        jobs = sum(len(each) for each in tasks.values())
+        # A child of a group, which has a ':' in its id, was submitted with it.
+        jobs = sum(":" not in job["job_id"] for job in chain.from_iterable(tasks.values()))
         if not jobs:
             return {}
         groups = {step.group_state for step in self._workflow.steps if step.group_state}
         shards = Tasks(self._connection, self._deployed, self._workflow, run).shard_count()
         extent = Extent(shards or 0, any(state in groups for state, _ in tasks), jobs)
-        return services_of(self._workflow, self._definition(), extent, self._prices)
-
-    def _definition(self) -> dict[str, Any]:
-        """The workflow's state machine as it is deployed."""
-        machine_arn = self._deployed.state_machine(self._workflow.name)
-        machine = self._connection.client("stepfunctions").describe_state_machine(stateMachineArn=machine_arn)
-        return dict(json.loads(machine["definition"]))
+        return services_of(self._workflow, self._definition, extent, self._prices)
 
     def _sampled_shards(self, parameters: Mapping[str, Any], input_bytes: int) -> Interval | None:
         """By the beginning of the input; None for a workflow without one, or where it cannot be read."""
@@ -126,7 +135,7 @@ def _beside(run: Run, found: Mapping[str, Any]) -> dict[str, Any]:
     """The estimate of before, and how far off it is."""
     said = run.estimate.get("cost_usd")
     error = None
-    if said and found["cost_usd"] and run.is_final:
+    if said and said["high"] and found["cost_usd"] and run.is_final:
         error = error_of(Interval.of_json(said), Interval.of_json(found["cost_usd"]))
     return {"estimate": dict(run.estimate) or None, "estimate_error": error}
 
@@ -134,7 +143,7 @@ def _beside(run: Run, found: Mapping[str, Any]) -> dict[str, Any]:
 def error_of(said: Interval, cost: Interval) -> float:
     """0.0 for a cost within what was said; 0.5 for one half as much again as the upper bound; below: negative."""
     if cost.low > said.high:
-        return round(cost.low / said.high - 1, 3) if said.high else float("inf")
+        return round(cost.low / said.high - 1, 3)
     if cost.high < said.low:
         return round(cost.high / said.low - 1, 3)
     return 0.0

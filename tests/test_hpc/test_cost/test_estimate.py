@@ -8,7 +8,7 @@ from hpc.checks.compute import Environment, Queue
 from hpc.cost.estimate import Estimate, Work, by_earlier_runs, by_job_definitions, shards_of
 from hpc.cost.interval import Interval
 from hpc.cost.prices import Prices
-from hpc.runs import Run
+from hpc.run import Run
 
 PRICES = Prices("somewhere", "2026-01-01", {"r6g": 0.05, "r5": 0.06})
 WORK = Work({"SPLIT_NUM": 100, "architecture": "graviton"}, 1000, Interval.exactly(10))
