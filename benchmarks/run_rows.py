@@ -16,8 +16,6 @@ DAYS = 90
 PROJECTS, OWNERS = 200, 20
 # Of ten runs.
 STATUSES = ("SUCCEEDED", "CANCELLED", "SUCCEEDED", "FAILED", *["SUCCEEDED"] * 6)
-RUNS_OF_A_RARE_OWNER = 1_000
-RARE_OWNER = "arn:aws:iam::000000000000:user/rare"
 REASON = "String_Repeat-3: exit code 1: found a line of 70,000 bytes, expected at most 65,536"
 _WAITED, _TOOK = timedelta(seconds=2), timedelta(seconds=90)
 
@@ -69,14 +67,8 @@ def _run(number: int, created_at: datetime) -> Run:
         shards=100,
         input_etag=f"{number:032x}",
         code=dict.fromkeys(("string_split", "string_repeat", "string_reverse", "string_merge"), f"{number:064x}"),
-        owner=_owner(number),
+        owner=f"arn:aws:iam::000000000000:user/person-{number % OWNERS}",
     )
-
-
-def _owner(number: int) -> str:
-    if number % RUNS_OF_A_RARE_OWNER == RUNS_OF_A_RARE_OWNER // 2:
-        return RARE_OWNER
-    return f"arn:aws:iam::000000000000:user/person-{number % OWNERS}"
 
 
 def _end(status: str, created_at: datetime) -> Row:

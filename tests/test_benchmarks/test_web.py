@@ -1,9 +1,7 @@
 """Tables and checks of the page's benchmark, from made-up seconds and answers."""
 
-import base64
 import json
 from types import SimpleNamespace
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -12,35 +10,21 @@ from benchmarks.timed_calls import Answer, WrongAnswer
 from benchmarks.web import BARE, late_page, reads, reads_table, submissions_table, wait_until_ended
 
 MINE = "20260131-093000-1a2b3c"
-LISTS = ("GET /runs", "GET /runs, a late page", "GET /runs, a status of 1 in 10", "GET /runs, an owner of 1 in 1,000")
+DAY = "2026-01-20"
 
 
 def rows(table):
     return list(zip(*(column.cells for column in table.columns), strict=True))
 
 
-class Lists:
-    """A caller of an API that has some runs, newest first; page tokens are positions."""
-
-    def __init__(self, runs):
-        self.runs = [run if isinstance(run, dict) else {"run_id": run} for run in runs]
-
-    def api(self, _method, path):
-        query = parse_qs(urlsplit(path).query)
-        limit = int(query.get("limit", ["50"])[0])
-        start = int(base64.b64decode(query["next"][0])) if "next" in query else 0
-        end = start + limit
-        token = base64.b64encode(str(end).encode()).decode() if end < len(self.runs) else None
-        return Answer(json.dumps({"runs": self.runs[start:end], "next": token}).encode(), 0.25)
-
-
 class Says:
     """A caller that hears the same whatever it asks."""
 
     def __init__(self, document, page=b""):
-        self.document, self.page = document, page
+        self.document, self.page, self.asked = {"next": "token"} | document, page, []
 
-    def api(self, *_arguments):
+    def api(self, method, path):
+        self.asked.append((method, path))
         return Answer(json.dumps(self.document).encode(), 0.25)
 
     def get(self, _url):
@@ -63,27 +47,19 @@ def test_submissions_a_second_are_those_of_all_callers():
     ]
 
 
-def test_the_whole_list_is_gone_through_to_a_page_near_its_end():
-    caller = Lists([f"run-{number}" for number in range(1_050)])
-    listed, path = late_page(caller, 1_050)
-    assert listed == 1_050
-    # The last page that begins within 95 % of the list.
-    assert caller.api("GET", path).document["runs"][0] == {"run_id": "run-900"}
+def test_a_late_page_follows_the_newest_run_of_its_day():
+    caller = Says({"next": "a=="})
+    assert late_page(caller, DAY) == "/runs?next=a%3D%3D"
+    assert caller.asked == [("GET", f"/runs?day={DAY}&limit=1")]
 
 
-def test_a_short_list_has_a_late_page_too():
-    caller = Lists([f"run-{number}" for number in range(201)])
-    assert caller.api("GET", late_page(caller, 201)[1]).document["runs"][0] == {"run_id": "run-100"}
-
-
-@pytest.mark.parametrize("runs", [["a"], ["a", "a"], ["a", "b", "c"], ["a", "b", "b"]])
-def test_a_list_that_has_not_every_run_once_is_no_answer(runs):
-    with pytest.raises(WrongAnswer, match="expected 2 runs, each once"):
-        late_page(Lists(runs), 2)
+def test_without_other_runs_on_its_day_there_is_no_late_page():
+    with pytest.raises(WrongAnswer, match=f"expected more than one run of {DAY}"):
+        late_page(Says({"next": None}), DAY)
 
 
 def test_submitted_runs_have_to_succeed():
-    ended = Lists([{"run_id": "a", "status": "SUCCEEDED"}, {"run_id": "b", "status": "FAILED"}])
+    ended = Says({"runs": [{"run_id": "a", "status": "SUCCEEDED"}, {"run_id": "b", "status": "FAILED"}]})
     wait_until_ended(ended, ["a"])
     with pytest.raises(WrongAnswer, match=r"all submitted runs succeed, but not \{'b': 'FAILED'\}"):
         wait_until_ended(ended, ["a", "b"])
@@ -93,35 +69,41 @@ def test_runs_that_do_not_end_are_told(monkeypatch):
     clock = iter(range(0, 10_000, 100))
     monkeypatch.setattr(web, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _seconds: None))
     with pytest.raises(WrongAnswer, match=r"but not \{'a': 'RUNNING', 'b': None\}"):
-        wait_until_ended(Lists([{"run_id": "a", "status": "RUNNING"}]), ["a", "b"])
+        wait_until_ended(Says({"runs": [{"run_id": "a", "status": "RUNNING"}]}), ["a", "b"])
 
 
-def test_a_right_answer_gives_its_seconds():
-    run = {"run_id": MINE, "status": "CANCELLED", "owner": web.RARE_OWNER}
-    calls = reads(Says({"runs": [run]}, page=MINE.encode()), "http://page", MINE, "/runs?next=x")
-    assert {calls[name]() for name in LISTS if name != "GET /runs, a late page"} == {0.25}
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("GET /runs", {"runs": [{"run_id": MINE}]}),
+        ("GET /runs, a late page", {"runs": [{"run_id": "other", "created_at": f"{DAY}T08:00:00.000Z"}]}),
+        ("GET /runs, a status of 1 in 10", {"runs": [{"status": "CANCELLED"}, {"status": "CANCELLED"}]}),
+        ("GET /runs/{run_id}", {"status": "SUCCEEDED"}),
+    ],
+)
+def test_a_right_answer_gives_its_seconds(name, document):
+    assert reads(Says(document), "http://page", MINE, DAY)[name]() == 0.25
+
+
+def test_pages_that_show_the_run_give_their_seconds():
+    calls = reads(Says({}, page=f"<a>{MINE}</a>".encode()), "http://page", MINE, DAY)
     assert calls["the page's list"]() == calls["the page of a run"]() == 0.5
-    other = reads(Says({"runs": [{"run_id": "other"}]}), "http://page", MINE, "/runs?next=x")
-    assert other["GET /runs, a late page"]() == 0.25
-    one = reads(Says({"status": "SUCCEEDED"}), "http://page", MINE, "/runs?next=x")
-    assert one["GET /runs/{run_id}"]() == 0.25
 
 
 @pytest.mark.parametrize(
     ("name", "document"),
     [
         ("GET /runs", {"runs": [{"run_id": "other"}]}),
-        ("GET /runs, a late page", {"runs": [{"run_id": MINE}]}),
+        ("GET /runs, a late page", {"runs": [{"run_id": MINE, "created_at": "2026-01-31T09:30:00.000Z"}]}),
         ("GET /runs, a late page", {"runs": []}),
         ("GET /runs, a status of 1 in 10", {"runs": []}),
-        ("GET /runs, a status of 1 in 10", {"runs": [{"run_id": MINE, "status": "FAILED"}]}),
-        ("GET /runs, an owner of 1 in 1,000", {"runs": [{"run_id": MINE, "owner": "person-1"}]}),
+        ("GET /runs, a status of 1 in 10", {"runs": [{"status": "CANCELLED"}, {"status": "FAILED"}]}),
         ("GET /runs/{run_id}", {"status": "RUNNING"}),
         ("the page's list", {}),
         ("the page of a run", {}),
     ],
 )
 def test_what_was_not_asked_for_is_no_answer(name, document):
-    calls = reads(Says(document, page=b"<p>Nothing here"), "http://page", MINE, "/runs?next=x")
+    calls = reads(Says(document, page=b"<p>Nothing here"), "http://page", MINE, DAY)
     with pytest.raises(WrongAnswer, match="found something else"):
         calls[name]()
