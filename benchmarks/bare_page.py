@@ -24,6 +24,7 @@ from benchmarks.own_platform import ROOT, free_port
 from hpc.local import web
 
 ANSWERS_WITHIN_S = 30
+# More than gunicorn waits for requests to finish.
 ENDS_WITHIN_S = 30
 
 
@@ -69,7 +70,11 @@ def bare_page(state: Path, *, endpoint_url: str, table: str, pk: str) -> Iterato
             yield url
         finally:
             process.terminate()
-            process.wait(ENDS_WITHIN_S)
+            try:
+                process.wait(ENDS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], errors: Path) -> None:
