@@ -23,6 +23,7 @@ check: setup
 bench: setup
 	@$(BIN)/python -m benchmarks.kernels
 	@$(BIN)/python -m benchmarks.economics
+	@$(BIN)/python -m benchmarks.web
 	@$(BIN)/python -m benchmarks.workflows
 	@echo "10 GB and 10,000 shards through the laptop platform: make bench-long (60 GB of disk)"
 
