@@ -54,7 +54,9 @@ class Runs:
         first_day = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
         return [self.reconciled(run) for run in takewhile(lambda run: run.created_at >= first_day, self.newest())]
 
-    def newest(self, *, day: str | None = None, before: tuple[str, str] | None = None) -> Iterator[Run]:
+    def newest(
+        self, *, day: str | None = None, before: tuple[str, str] | None = None, rows_at_once: int = _ROWS_A_PAGE
+    ) -> Iterator[Run]:
         """The rows of all runs, or of those made on a day, newest first; read as one goes on.
 
         `before` is the id and the creation of a run: only what follows it. Rows of runs that go on may be old, see
@@ -65,7 +67,7 @@ class Runs:
             "IndexName": "RunsByTime",
             "KeyConditionExpression": Key("sk").eq("META") & made,
             "ScanIndexForward": False,
-            "Limit": _ROWS_A_PAGE,
+            "Limit": rows_at_once,
         }
         if before:
             run_id, created_at = before
