@@ -1,6 +1,6 @@
 """The page on a person's machine, for a stack in an AWS account: its settings, and the process that serves it.
 
-It runs with the person's own credentials, on 127.0.0.1, for as long as the caller waits; no file is written.
+It runs with the person's own credentials, on 127.0.0.1, for as long as the caller waits, and keeps no file.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Page:
             "API_ENDPOINT": self.api_endpoint,
             "AWS_REGION": self.region,
             "SESSION_KEY": secrets.token_hex(32),
+            # Else this page and the laptop platform's, open in one browser, would end each other's sessions.
+            "SESSION_COOKIE": f"page-{self.port}",
             "TRUSTED_HOSTS": "127.0.0.1,localhost",
             "BIND_HOST": "127.0.0.1",
             "PORT": str(self.port),

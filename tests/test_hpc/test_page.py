@@ -49,6 +49,7 @@ def test_the_page_is_told_its_settings_and_keeps_the_persons_credentials(page):
     told = page.environment(persons)
     assert (told["AWS_PROFILE"], told["HOME"]) == ("lab", "/home/ada")
     assert (told["API_ENDPOINT"], told["AWS_REGION"], told["PORT"]) == (page.api_endpoint, "eu-west-3", str(page.port))
+    assert told["SESSION_COOKIE"] == f"page-{page.port}"
     assert (told["BIND_HOST"], told["TRUSTED_HOSTS"]) == ("127.0.0.1", "127.0.0.1,localhost")
     assert "GUNICORN_CMD_ARGS" not in told
 

@@ -55,6 +55,11 @@ def test_cookies_are_secure_exactly_when_the_person_came_by_https(double):
     assert "Secure" in cookie_of(make_client(double), base_url="https://page.example.org")
 
 
+def test_pages_under_one_host_name_keep_sessions_of_their_own(double):
+    assert cookie_of(make_client(double)).startswith("page=")
+    assert cookie_of(make_client(double, session_cookie="page-8081")).startswith("page-8081=")
+
+
 def test_a_load_balancers_header_is_believed_only_when_told_so(double):
     forwarded = {"headers": {"X-Forwarded-Proto": "https"}}
     assert "Secure" not in cookie_of(make_client(double), **forwarded)
