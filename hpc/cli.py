@@ -13,6 +13,7 @@ from hpc.commands.group import HpcGroup
 from hpc.commands.look_commands import doctor, logs, results, runs, show
 from hpc.commands.platform_commands import down, env, up
 from hpc.commands.run_commands import cancel, resume, run, submit
+from hpc.commands.web_command import web
 
 
 @click.group(cls=HpcGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,5 +37,5 @@ def main(ctx: click.Context, stack_name: str | None) -> None:
     ctx.obj = stack_name
 
 
-for _command in (up, down, env, run, submit, cancel, resume, runs, show, logs, results, cost, doctor, prices):
+for _command in (up, down, env, web, run, submit, cancel, resume, runs, show, logs, results, cost, doctor, prices):
     main.add_command(_command)

@@ -33,8 +33,13 @@ def running_platform() -> PlatformState:
 
 
 def to_aws(stack_name: str) -> Connection:
-    """boto3's own search for credentials and region (environment, profile, instance role)."""
-    return Connection(stack_name=stack_name, is_laptop=False, session=boto3.Session(), config=client_config())
+    """boto3's own search for credentials and region (environment, profile, instance role).
+
+    AWS_REGION counts as well, before all others, as for the AWS CLI: boto3 itself knows AWS_DEFAULT_REGION only.
+    Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+    """
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    return Connection(stack_name=stack_name, is_laptop=False, session=session, config=client_config())
 
 
 def to_laptop(state: PlatformState) -> Connection:

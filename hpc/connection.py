@@ -18,6 +18,8 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
     NoRegionError,
+    SSOError,
+    TokenRetrievalError,
 )
 
 from hpc.errors import PlatformUnreachable
@@ -27,6 +29,8 @@ _CONNECT_TIMEOUT_S = 10
 _CALLS = 6
 # What GetObject answers when there is nothing to read (any more): expired, or moved to Glacier.
 _NOT_READABLE = frozenset({"NoSuchKey", "NoSuchBucket", "404", "InvalidObjectState"})
+# What services call a session's credentials that are over.
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 
 @dataclass
@@ -97,7 +101,14 @@ def reporting_unreachable() -> Iterator[None]:
         raise PlatformUnreachable("AWS region: found none; expected the stack's; set AWS_REGION") from error
     except (ConnectionError, HTTPClientError) as error:
         raise PlatformUnreachable(f"The platform does not answer: {error}. Is it up? hpc up") from error
+    except (SSOError, TokenRetrievalError) as error:
+        raise PlatformUnreachable(f"AWS credentials: {error}; sign in again: aws sso login") from error
     except ClientError as error:
+        if error_code(error) in _EXPIRED:
+            raise PlatformUnreachable(
+                "AWS credentials: found expired ones; expected ones that are valid now; sign in again (aws sso login), "
+                "or set new ones in the environment"
+            ) from error
         details = error.response.get("Error", {})
         raise PlatformUnreachable(
             f"AWS refused {error.operation_name}: {details.get('Code')}: {details.get('Message')}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpc import stack, workflow_folders
-from hpc.api_address import laptop_api_url
+from hpc.api_address import find_api_url
 from hpc.commands.group import say
 from hpc.connecting import connect, to_laptop
 from hpc.connection import Connection
@@ -23,7 +23,7 @@ def start_platform(port: int | None = None) -> platform.PlatformState:
 
 def api_url(state: platform.PlatformState) -> str | None:
     """Where the API of the laptop platform answers; None when it is not deployed."""
-    return laptop_api_url(to_laptop(state))
+    return find_api_url(to_laptop(state))
 
 
 def open_run(stack_name: str | None, run_id: str) -> tuple[Connection, Stack, Workflow, Run]:

@@ -45,7 +45,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 -- this process has one thread
+                preexec_fn=end_with_parent,  # noqa: PLW1509 -- this process has one thread
             )
 
     def has_died(self) -> bool:
@@ -78,7 +78,7 @@ def _opened(log: Path) -> IO[bytes]:
         return Path(os.devnull).open("ab")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Linux kills this process when its parent dies; called between fork and exec."""
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -306,7 +306,7 @@ def _serve_page(
         if told != last:
             told.save(directory)
         web_url = told.url
-        if not wait_until_it_answers(told):
+        if not wait_until_it_answers(told.url):
             say(f"The page does not answer at {told.url}; the end of {directory / 'logs' / 'platform.log'} tells why")
     if web_url != state.web_url:
         state = replace(state, web_url=web_url)

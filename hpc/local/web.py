@@ -11,6 +11,7 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -95,11 +96,11 @@ def environment(config: WebConfig, temporary: Path) -> dict[str, str]:
     }
 
 
-def wait_until_it_answers(config: WebConfig) -> bool:
-    """False when the page does not answer in time."""
+def wait_until_it_answers(url: str, *, has_ended: Callable[[], bool] = lambda: False) -> bool:
+    """False when the page at this address does not answer in time, or its process has ended."""
     give_up_at = time.monotonic() + _ANSWERS_WITHIN_S
-    while time.monotonic() < give_up_at:
-        if answers(f"{config.url}/healthz"):
+    while time.monotonic() < give_up_at and not has_ended():
+        if answers(f"{url}/healthz"):
             return True
         time.sleep(0.1)
     return False

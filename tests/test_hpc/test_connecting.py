@@ -3,7 +3,7 @@
 import pytest
 
 from hpc import connecting
-from hpc.connecting import connect, to_laptop
+from hpc.connecting import connect, to_aws, to_laptop
 from hpc.errors import PlatformUnreachable
 
 
@@ -28,3 +28,21 @@ def test_the_persons_own_aws_settings_do_not_disturb_the_laptop(monkeypatch, pla
     s3 = to_laptop(platform_state).client("s3")
     assert isinstance(s3.list_buckets()["Buckets"], list)
     assert s3._request_signer._credentials.token is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "region"),
+    [
+        ({"AWS_REGION": "eu-west-3"}, "eu-west-3"),
+        ({"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "us-west-2"}, "eu-west-3"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-west-2"}, "us-west-2"),
+        ({}, None),
+    ],
+)
+def test_the_region_on_aws_comes_from_either_variable(monkeypatch, environment, region):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/no/such/file")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert to_aws("Production-abc").session.region_name == region

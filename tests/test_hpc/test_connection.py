@@ -3,7 +3,14 @@
 import dataclasses
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
+from botocore.exceptions import (
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+)
 
 from hpc.connecting import to_laptop
 from hpc.connection import error_code, reporting_unreachable
@@ -34,6 +41,20 @@ def test_a_platform_that_does_not_answer_is_told(platform_state):
             "configure), or leave --stack out to work on this machine",
         ),
         (NoRegionError(), "AWS region: found none; expected the stack's; set AWS_REGION"),
+        (
+            client_error("ExpiredToken"),
+            "AWS credentials: found expired ones; expected ones that are valid now; sign in again (aws sso login), or "
+            "set new ones in the environment",
+        ),
+        (
+            TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+            "AWS credentials: Error when retrieving token from sso: Token has expired and refresh failed; sign in "
+            "again: aws sso login",
+        ),
+        (
+            SSOTokenLoadError(error_msg="Token for lab does not exist"),
+            "AWS credentials: Error loading SSO Token: Token for lab does not exist; sign in again: aws sso login",
+        ),
         (client_error("AccessDenied"), "AWS refused DescribeStacks: AccessDenied: why not"),
         (ProfileNotFound(profile="x"), "AWS cannot be used: The config profile (x) could not be found"),
     ],

@@ -12,6 +12,7 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
 
 _SERVICE = "execute-api"
 # API Gateway itself gives up after 29 s.
@@ -46,6 +47,10 @@ class Problem(Exception):
 
 class ApiUnreachable(Exception):
     """The API gave no answer, or none that it would give itself; the text says what was found."""
+
+
+class NoCredentials(ApiUnreachable):
+    """The page's own credentials have expired, or cannot be had any more; the text says what was found."""
 
 
 class Api:
@@ -99,8 +104,7 @@ class Api:
         if owner:
             headers["X-Hpc-Owner"] = owner
         request = AWSRequest(method, url, headers=headers, data=json.dumps(body) if body is not None else None)
-        # Frozen, so that a refresh in another thread cannot change half of a key under the signature.
-        SigV4Auth(self._credentials.get_frozen_credentials(), _SERVICE, self._region).add_auth(request)
+        SigV4Auth(self._frozen_credentials(), _SERVICE, self._region).add_auth(request)
         try:
             answer = self._pool.request(
                 method, url, headers=dict(request.headers.items()), body=request.body, redirect=False
@@ -109,8 +113,19 @@ class Api:
             raise ApiUnreachable(f"{method} {url}: {error}") from error
         return _read(f"{method} {url}", answer)
 
+    def _frozen_credentials(self) -> Any:
+        """Frozen, so that a refresh in another thread cannot change half of a key under the signature."""
+        try:
+            return self._credentials.get_frozen_credentials()
+        # The last for credentials that come expired from their source.
+        except (BotoCoreError, ClientError, RuntimeError) as error:
+            raise NoCredentials(f"The page's credentials cannot be refreshed: {error}") from error
+
 
 def _read(call: str, answer: urllib3.BaseHTTPResponse) -> Any:
+    # API Gateway's own word; what the API answers has no such header.
+    if answer.headers.get("x-amzn-ErrorType", "").startswith("ExpiredToken"):
+        raise NoCredentials(f"{call}: answered {answer.status}: {answer.data[:500]!r}")
     try:
         document = json.loads(answer.data)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ class Config:
     api_endpoint: str
     region: str
     session_key: str = field(repr=False)
+    session_cookie: str = "page"
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
     upload_max_bytes: int = _UPLOAD_MAX_BYTES
@@ -41,6 +43,7 @@ class Config:
             api_endpoint=_endpoint(_required(env, "API_ENDPOINT", "the URL of the platform's API, with its stage")),
             region=_required(env, "AWS_REGION", "the AWS Region of the API, such as eu-central-1"),
             session_key=session_key,
+            session_cookie=_cookie_name(env.get("SESSION_COOKIE", "").strip() or "page"),
             trusted_proxies=_whole_number(env, "TRUSTED_PROXIES", default=0, minimum=0, maximum=5),
             trusted_hosts=tuple(host.strip() for host in env.get("TRUSTED_HOSTS", "").split(",") if host.strip()),
             upload_max_bytes=_whole_number(
@@ -76,6 +79,12 @@ def _required(env: Mapping[str, str], name: str, expected: str) -> str:
     if not value:
         raise WrongSetting(f"{name}: found nothing in the environment; expected {expected}")
     return value
+
+
+def _cookie_name(text: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", text):
+        raise WrongSetting(f"SESSION_COOKIE: found {text!r}; expected 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
+    return text
 
 
 def _endpoint(text: str) -> str:

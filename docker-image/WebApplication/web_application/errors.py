@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from web_application import submit
-from web_application.api import ApiUnreachable, Problem
+from web_application.api import ApiUnreachable, NoCredentials, Problem
 from web_application.texts import gettext as _
 
 _MOST_READ_OF_A_BODY = 256_000_000
@@ -26,6 +26,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _on_http)
     app.register_error_handler(Problem, _on_problem)
     app.register_error_handler(ApiUnreachable, _on_unreachable)
+    app.register_error_handler(NoCredentials, _on_no_credentials)
     app.register_error_handler(Exception, _on_defect)
 
 
@@ -109,6 +110,15 @@ def _on_unreachable(error: ApiUnreachable) -> Page:
         502,
         _("The platform does not answer"),
         _("Runs that were started go on. Load the page again in a minute."),
+    )
+
+
+def _on_no_credentials(error: NoCredentials) -> Page:
+    current_app.logger.error("%s", error)
+    return page(
+        502,
+        _("The page's AWS credentials have expired"),
+        _("Runs that were started go on. Whoever started the page signs in to AWS again and starts the page again."),
     )
 
 

@@ -48,7 +48,7 @@ def protect(app: Flask, config: Config) -> None:
     """Adds all of it to an application."""
     app.session_interface = _Sessions()
     app.config.update(
-        SESSION_COOKIE_NAME="page",
+        SESSION_COOKIE_NAME=config.session_cookie,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=_FORM_LIFETIME_S,

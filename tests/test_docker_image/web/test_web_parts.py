@@ -30,6 +30,8 @@ def test_settings_come_from_the_environment():
         ("AWS_REGION", " ", "AWS_REGION: found nothing"),
         ("SESSION_KEY", "", "SESSION_KEY: found nothing"),
         ("SESSION_KEY", "short", "SESSION_KEY: found 5 characters"),
+        ("SESSION_COOKIE", "a=b", "SESSION_COOKIE: found 'a=b'; expected 1 to 64 of A-Z"),
+        ("SESSION_COOKIE", "c" * 65, "expected 1 to 64"),
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES: found '-1'; expected a whole number from 0 to 5"),
         ("TRUSTED_PROXIES", "9", "TRUSTED_PROXIES: found '9'"),
         ("UPLOAD_MAX_BYTES", "20 MB", "UPLOAD_MAX_BYTES: found '20 MB'"),

@@ -6,8 +6,11 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import urllib3
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError, TokenRetrievalError
 
-from tests.test_docker_image.web.conftest import SESSION_KEY, make_client, parsed, words
+from tests.test_docker_image.web.conftest import CHINESE, SESSION_KEY, make_client, parsed, words
 from tests.test_docker_image.web.signature import CREDENTIALS, REGION
 
 PATHS = ["/workflows", "/runs", "/runs/none", "/static/page.css", "/healthz", "/nowhere"]
@@ -50,6 +53,11 @@ def test_cookies_are_secure_exactly_when_the_person_came_by_https(double):
     assert "SameSite=Lax" in plain
     assert "Secure" not in plain
     assert "Secure" in cookie_of(make_client(double), base_url="https://page.example.org")
+
+
+def test_pages_under_one_host_name_keep_sessions_of_their_own(double):
+    assert cookie_of(make_client(double)).startswith("page=")
+    assert cookie_of(make_client(double, session_cookie="page-8081")).startswith("page-8081=")
 
 
 def test_a_load_balancers_header_is_believed_only_when_told_so(double):
@@ -240,6 +248,54 @@ def test_an_api_that_is_gone_is_said_and_the_health_check_goes_on(page, path):
     assert page.client.get("/healthz").status_code == 200
 
 
+class Expired(Credentials):
+    """Credentials whose source gives no new ones."""
+
+    def __init__(self, error):
+        super().__init__("AKIDEXAMPLE", "secret")
+        self.error = error
+
+    def get_frozen_credentials(self):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+        ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, "AssumeRole"),
+        RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."),
+    ],
+)
+def test_credentials_that_cannot_be_refreshed_are_said_in_both_languages(double, caplog, error):
+    from web_application import create_app
+    from web_application.config import Config
+
+    client = create_app(Config(double.endpoint, REGION, SESSION_KEY), Expired(error)).test_client()
+    answer = client.get("/runs")
+    assert (answer.status_code, words(parsed(answer).h1)) == (502, "The page's AWS credentials have expired")
+    assert words(parsed(client.get("/runs", headers=CHINESE)).h1) == "页面的 AWS 凭证已过期"
+    assert str(error) not in answer.text
+    assert f"The page's credentials cannot be refreshed: {error}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "title"),
+    [
+        ({"x-amzn-ErrorType": "ExpiredTokenException"}, "The page's AWS credentials have expired"),
+        ({"x-amzn-ErrorType": "AccessDeniedException"}, "The platform does not answer"),
+        ({}, "The platform does not answer"),
+    ],
+)
+def test_a_session_that_is_over_is_told_from_another_refusal_of_api_gateway(page, monkeypatch, headers, title):
+    refused = urllib3.HTTPResponse(
+        b'{"message": "The security token included in the request is expired"}', headers, 403
+    )
+    monkeypatch.setattr(urllib3.PoolManager, "request", lambda *_arguments, **_more: refused)
+    answer = page.client.get("/runs")
+    assert (answer.status_code, words(parsed(answer).h1)) == (502, title)
+
+
 def test_a_busy_api_is_said_to_be_busy(page):
     page.double.is_busy = True
     answer = page.client.get("/runs")
@@ -254,8 +310,6 @@ def test_a_made_up_filter_is_a_page_too(page, query):
 
 
 def test_a_wrong_key_is_not_taken_for_the_persons_fault(double):
-    from botocore.credentials import Credentials
-
     from web_application import create_app
     from web_application.config import Config
 

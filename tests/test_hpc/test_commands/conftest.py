@@ -1,5 +1,7 @@
 """The command line, called in this process; its platform is the emulator of the tests, or none."""
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -29,6 +31,20 @@ def platform_is_up(monkeypatch, platform_state, connection, stack):
     monkeypatch.setattr(connecting, "to_laptop", lambda state: connection)
     monkeypatch.setattr(opening, "to_laptop", lambda state: connection)
     monkeypatch.setattr(opening.platform, "up", lambda **_: platform_state)
+
+
+@pytest.fixture
+def api(connection):
+    """The stack of an API, which is all that says where it answers."""
+    name = f"WebApplication-{connection.stack_name.removeprefix('Production-')}"
+    url = "https://abc123.execute-api.us-east-1.amazonaws.com/v1"
+    template = {"Resources": {"Any": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"ApiUrl": {"Value": url}}}
+    cloud_formation = connection.client("cloudformation")
+    cloud_formation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    cloud_formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    yield f"{connection.endpoint_url}/restapis/abc123/v1/_user_request_"
+    cloud_formation.delete_stack(StackName=name)
+    cloud_formation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
 
 
 @pytest.fixture

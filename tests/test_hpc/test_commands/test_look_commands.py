@@ -14,20 +14,6 @@ RUN_ID = "20260131-093000-1a2b3c"
 pytestmark = pytest.mark.usefixtures("platform_is_up")
 
 
-@pytest.fixture
-def api(connection):
-    """The stack of an API, which is all that says where it answers."""
-    name = f"WebApplication-{connection.stack_name.removeprefix('Production-')}"
-    url = "https://abc123.execute-api.us-east-1.amazonaws.com/v1"
-    template = {"Resources": {"Any": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"ApiUrl": {"Value": url}}}
-    cloud_formation = connection.client("cloudformation")
-    cloud_formation.create_stack(StackName=name, TemplateBody=json.dumps(template))
-    cloud_formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-    yield f"{connection.endpoint_url}/restapis/abc123/v1/_user_request_"
-    cloud_formation.delete_stack(StackName=name)
-    cloud_formation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-
-
 def test_up(platform_state, monkeypatch):
     result = hpc("up")
     assert result.exit_code == 0

@@ -15,7 +15,8 @@ RUN_ID = "20260131-093000-1a2b3c"
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "down", "env", "run", "submit", "runs", "show", "logs", "results", "cancel", "resume", "doctor"]
+    "command",
+    ["up", "down", "env", "web", "run", "submit", "runs", "show", "logs", "results", "cancel", "resume", "doctor"],
 )
 def test_every_command_has_help(command):
     result = hpc(command, "--help")
@@ -45,6 +46,7 @@ def test_the_exit_codes_are_in_the_help():
         ["doctor"],
         ["doctor", RUN_ID, "--json"],
         ["env"],
+        ["web"],
     ],
 )
 def test_without_a_platform_the_exit_code_is_3(args):
