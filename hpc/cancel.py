@@ -11,7 +11,8 @@ from hpc.connection import Connection, error_code
 from hpc.errors import HpcError
 from hpc.jobs import unfinished_jobs
 from hpc.lease import Lease
-from hpc.runs import Run, Runs
+from hpc.run import Run
+from hpc.runs import Runs
 from hpc.stack import Stack
 from hpc.wording import plural
 

@@ -17,7 +17,7 @@ from hpc.checks.findings import FOUND, Finding, Line, lines_of, merged
 from hpc.checks.queue_jobs import QueueJobs, read_queue_jobs
 from hpc.checks.sizes import JobSize
 from hpc.connection import Connection
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.stack import Stack
 from hpc.tasks import Tasks
 from hpc.wording import plural

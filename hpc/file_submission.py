@@ -14,7 +14,7 @@ from hpc import inputs, objects, parameters, stack
 from hpc.connection import Connection, caller, error_code
 from hpc.errors import WrongInput
 from hpc.inputs import Scan
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.stack import Stack
 from hpc.submission import Checked, check_place, etag_of, start, with_output_bucket
 from hpc.wording import quoted, quoted_path

@@ -10,7 +10,8 @@ from hpc.connection import Connection
 from hpc.errors import HpcError
 from hpc.lease import Lease
 from hpc.resume import REST_S, restart
-from hpc.runs import Run, Runs, was_interrupted
+from hpc.run import Run
+from hpc.runs import Runs, was_interrupted
 
 JOBS_REASON = "the platform ended in the middle of the run, which goes on in a new execution"
 # On the laptop, where looking is cheap.

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from hpc.connection import Connection, error_code
 from hpc.errors import NotFound
 from hpc.jobs import Job, describe_jobs, list_jobs, log_streams
-from hpc.runs import Run, as_text
+from hpc.run import Run, as_text
 from hpc.stack import Stack
 from hpc.tasks import Tasks
 from hpc.wording import plural, quoted

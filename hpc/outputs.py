@@ -11,7 +11,7 @@ from hpc import stack
 from hpc.connection import Connection
 from hpc.errors import Conflict, NotSucceeded
 from hpc.objects import check_object
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.stack import Stack
 from hpc.tasks import Tasks
 from hpc.workflows import Workflow

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from hpc.connection import Connection, find_object
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.workflows import Workflow
 
 

@@ -13,7 +13,7 @@ from hpc.connection import Connection
 from hpc.errors import Conflict, HpcError, WrongInput
 from hpc.objects import check_object
 from hpc.outputs import check_succeeded, recorded_outputs
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.stack import Stack
 from hpc.tasks import Tasks
 from hpc.wording import printable, quoted_path

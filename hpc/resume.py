@@ -21,7 +21,8 @@ from hpc.jobs import unfinished_jobs
 from hpc.lease import Lease
 from hpc.readiness import check_ready
 from hpc.remains import Shards, shards_of
-from hpc.runs import Run, Runs, as_text, now, was_interrupted
+from hpc.run import Run, as_text, now
+from hpc.runs import Runs, was_interrupted
 from hpc.stack import Stack
 from hpc.submission import etag_of, execution_arn, start_execution
 from hpc.wording import plural, quoted

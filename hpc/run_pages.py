@@ -7,10 +7,13 @@ import json
 import re
 from dataclasses import dataclass
 
-from hpc.runs import Run, Runs, is_run_id
+from hpc.run import Run, is_run_id
+from hpc.runs import Runs
 
 # A filter that fits few runs must not read all of them in one call.
 MAX_ROWS_READ = 1000
+# Of a filter that leaves out some: few requests where few runs fit, and not much too many rows where most do.
+_ROWS_AT_ONCE = 250
 # ISO 8601, whoever wrote it: a submission or the state machine.
 _CREATED_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.+Z-]{1,30}")
 
@@ -23,6 +26,11 @@ class RunFilter:
     workflow: str | None = None
     owner: str | None = None
     day: str | None = None
+
+    @property
+    def leaves_out_some(self) -> bool:
+        """Whether runs of its day may not fit."""
+        return any((self.status, self.workflow, self.owner))
 
     def may_fit(self, run: Run) -> bool:
         """Whether a row that may be old can be of a wanted run: its status may have changed since."""
@@ -49,7 +57,8 @@ def page_of_runs(runs: Runs, wanted: RunFilter, *, limit: int, after: str | None
     if after and start is None:
         return None
     found: list[Run] = []
-    for read, run in enumerate(runs.newest(day=wanted.day, before=start), start=1):
+    rows_at_once = _ROWS_AT_ONCE if wanted.leaves_out_some else limit
+    for read, run in enumerate(runs.newest(day=wanted.day, before=start, rows_at_once=rows_at_once), start=1):
         start = (run.run_id, run.created_at)
         # What its execution says counts, not what the row said until then.
         if wanted.may_fit(run) and wanted.fits(latest := runs.reconciled(run)):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -13,105 +12,17 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from hpc.connection import Connection, error_code, plain
+from hpc.connection import Connection, error_code
 from hpc.errors import NotFound, WrongInput
+from hpc.run import Run, as_text, now
 from hpc.submission_keys import SubmissionKey, put_both
 from hpc.wording import quoted
 
 # The error of an execution that the laptop platform's own end interrupted: its run goes on when that is up again.
 INTERRUPTED = "HpcPlatform.Interrupted"
 _ROWS_A_PAGE = 100
-FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 # What a run is whose execution ended without having written it down.
 _OUTCOMES = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "TIMED_OUT": "FAILED", "ABORTED": "CANCELLED"}
-# Ids that a submission makes; and the names of executions that a person started by hand, which serve as run ids too.
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run's row; times are ISO 8601 in UTC, empty until they are known.
-
-    `code` has an id of the code of each job. `redo` are the states that the newest execution makes anew, `made_since`
-    those that earlier ones did, each with the start of that execution: older records of them do not count. `owner` is
-    the principal who submitted it; empty for an execution that a person started by hand. `input_bytes` is 0 when not
-    known; `estimate` and `cost` are as `hpc.cost` made them. `settled` is the execution after which the rows of tasks
-    were found to be what they stay.
-    """
-
-    run_id: str
-    workflow: str
-    project: str
-    status: str
-    created_at: str
-    started_at: str = ""
-    stopped_at: str = ""
-    execution_arn: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    reasons: tuple[str, ...] = ()
-    reason_count: int = 0
-    shards: int | None = None
-    input_etag: str = ""
-    code: Mapping[str, str] = field(default_factory=dict)
-    redo: tuple[str, ...] = ()
-    made_since: Mapping[str, str] = field(default_factory=dict)
-    resumes: int = 0
-    resumed_at: str = ""
-    owner: str = ""
-    input_bytes: int = 0
-    estimate: Mapping[str, Any] = field(default_factory=dict)
-    cost: Mapping[str, Any] = field(default_factory=dict)
-    settled: str = ""
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing of the run can change any more, its tasks' rows included."""
-        return self.is_final and bool(self.settled) and self.settled == self.execution_arn
-
-    @property
-    def is_final(self) -> bool:
-        return self.status in FINAL
-
-    def as_json(self) -> dict[str, Any]:
-        """The run for scripts; what is not known is null."""
-        return {
-            "run_id": self.run_id,
-            "workflow": self.workflow,
-            "project": self.project,
-            "status": self.status,
-            "owner": self.owner or None,
-            "created_at": self.created_at,
-            "started_at": self.started_at or None,
-            "stopped_at": self.stopped_at or None,
-            "parameters": dict(self.parameters),
-            "reasons": list(self.reasons),
-            "reason_count": self.reason_count,
-            "resumes": self.resumes,
-        }
-
-
-def is_run_id(text: str) -> bool:
-    """Whether a text could be a run's id."""
-    return _RUN_ID.fullmatch(text) is not None
-
-
-def check_run_id(text: str) -> str:
-    """`text`, if it could be a run's id; raises WrongInput."""
-    if not is_run_id(text):
-        raise WrongInput(
-            f"RUN: found {quoted(text)}; expected a run's id such as 20260131-093000-1a2b3c; see: hpc runs"
-        )
-    return text
-
-
-def now() -> str:
-    """The time as rows have it, to the millisecond."""
-    return as_text(datetime.now(UTC))
-
-
-def as_text(moment: datetime) -> str:
-    """A time as rows have it: `2026-01-31T09:30:00.000Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def was_interrupted(execution: Mapping[str, Any] | None) -> bool:
@@ -143,7 +54,9 @@ class Runs:
         first_day = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
         return [self.reconciled(run) for run in takewhile(lambda run: run.created_at >= first_day, self.newest())]
 
-    def newest(self, *, day: str | None = None, before: tuple[str, str] | None = None) -> Iterator[Run]:
+    def newest(
+        self, *, day: str | None = None, before: tuple[str, str] | None = None, rows_at_once: int = _ROWS_A_PAGE
+    ) -> Iterator[Run]:
         """The rows of all runs, or of those made on a day, newest first; read as one goes on.
 
         `before` is the id and the creation of a run: only what follows it. Rows of runs that go on may be old, see
@@ -154,14 +67,14 @@ class Runs:
             "IndexName": "RunsByTime",
             "KeyConditionExpression": Key("sk").eq("META") & made,
             "ScanIndexForward": False,
-            "Limit": _ROWS_A_PAGE,
+            "Limit": rows_at_once,
         }
         if before:
             run_id, created_at = before
             query["ExclusiveStartKey"] = {"pk": f"RUN#{run_id}", "sk": "META", "created_at": created_at}
         while True:
             page = self._table.query(**query)
-            yield from map(_parse, page["Items"])
+            yield from map(Run.of_item, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -175,7 +88,7 @@ class Runs:
         }
         while True:
             page = self._table.scan(**scan)
-            found += [_parse(item) for item in page["Items"]]
+            found += [Run.of_item(item) for item in page["Items"]]
             if "LastEvaluatedKey" not in page:
                 return sorted(found, key=lambda run: run.created_at)
             scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -185,26 +98,7 @@ class Runs:
 
         Raises Conflict when the key was used before.
         """
-        item: dict[str, Any] = {
-            "pk": f"RUN#{run.run_id}",
-            "sk": "META",
-            "status": run.status,
-            "workflow": run.workflow,
-            "project": run.project,
-            "created_at": run.created_at,
-            "execution_arn": run.execution_arn,
-            "parameters": dict(run.parameters),
-            "input_etag": run.input_etag,
-            "code": dict(run.code),
-        }
-        if run.shards is not None:
-            item["shards"] = run.shards
-        if run.owner:
-            item["owner"] = run.owner
-        if run.input_bytes:
-            item["input_bytes"] = run.input_bytes
-        if run.estimate:
-            item["estimate"] = json.dumps(dict(run.estimate))
+        item = run.as_item()
         if key is None:
             self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
         else:
@@ -312,7 +206,7 @@ class Runs:
     def row(self, run_id: str) -> Run | None:
         """The run as its row says, or None."""
         item = self._table.get_item(Key={"pk": f"RUN#{run_id}", "sk": "META"}, ConsistentRead=True).get("Item")
-        return _parse(item) if item else None
+        return Run.of_item(item) if item else None
 
     def reconciled(self, run: Run) -> Run:
         """The run with its status as it is now.
@@ -359,44 +253,3 @@ def _outcome(execution: Mapping[str, Any] | None) -> tuple[str, list[str], str |
     words = {"TIMED_OUT": "its execution timed out", "ABORTED": "its execution was stopped"}
     reason = words.get(ended, "its execution failed")
     return _OUTCOMES[ended], [f"{reason}: {details}" if details else reason], text
-
-
-def _parse(item: Mapping[str, Any]) -> Run:
-    """A row, whoever wrote it; the state machine writes fewer attributes than a submission."""
-    reasons = [str(reason) for reason in _list(item.get("reasons"))]
-    if item.get("reason"):
-        reasons.insert(0, str(item["reason"]))
-    shards = item.get("shards")
-    return Run(
-        run_id=item["pk"].removeprefix("RUN#"),
-        workflow=item.get("workflow", ""),
-        project=item.get("project", ""),
-        status=item.get("status", "PENDING"),
-        created_at=item.get("created_at", ""),
-        started_at=item.get("started_at", ""),
-        stopped_at=item.get("stopped_at", ""),
-        execution_arn=item.get("execution_arn", ""),
-        parameters=plain(item.get("parameters", {})),
-        reasons=tuple(reasons),
-        reason_count=max(int(item.get("reason_count", 0)), len(reasons)),
-        shards=None if shards is None else int(shards),
-        input_etag=item.get("input_etag", ""),
-        code=dict(item.get("code", {})),
-        redo=tuple(item.get("redo", ())),
-        made_since=dict(item.get("made_since", {})),
-        resumes=int(item.get("resumes", 0)),
-        resumed_at=item.get("resumed_at", ""),
-        owner=item.get("owner", ""),
-        input_bytes=int(item.get("input_bytes", 0)),
-        estimate=json.loads(item.get("estimate", "{}")),
-        cost=json.loads(item.get("cost", "{}")),
-        settled=item.get("settled", ""),
-    )
-
-
-def _list(text: Any) -> list[Any]:
-    try:
-        value = json.loads(text) if text else []
-    except (TypeError, ValueError):
-        return [text]
-    return value if isinstance(value, list) else [value]

@@ -19,7 +19,8 @@ from hpc.cost.report import Costs
 from hpc.errors import Conflict, HpcError
 from hpc.lease import Lease
 from hpc.readiness import check_ready
-from hpc.runs import Run, Runs, now
+from hpc.run import Run, now
+from hpc.runs import Runs
 from hpc.stack import Stack
 from hpc.submission_keys import SubmissionKey, run_started_with
 from hpc.workflows import PROJECT, Workflow

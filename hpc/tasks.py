@@ -13,7 +13,7 @@ from typing import Any
 from hpc.connection import Connection, find_object
 from hpc.groups import Group, Groups, count
 from hpc.jobs import Job, describe_jobs, failure_reason, latest_by_task, list_jobs, log_streams, started_attempts
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.stack import Stack
 from hpc.workflows import Workflow
 

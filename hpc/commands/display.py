@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpc.results import Result
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.tasks import StepCount, Task
 from hpc.wording import plural, printable
 from hpc.workflows import Workflow

@@ -10,7 +10,8 @@ from hpc.connection import Connection
 from hpc.errors import WrongInput
 from hpc.local import platform
 from hpc.local.recovery import continue_runs
-from hpc.runs import Run, Runs
+from hpc.run import Run
+from hpc.runs import Runs
 from hpc.stack import Stack
 from hpc.workflows import Workflow
 

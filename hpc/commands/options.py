@@ -10,7 +10,7 @@ import click
 
 from hpc import parameters, workflow_folders
 from hpc.errors import WrongInput
-from hpc.runs import check_run_id
+from hpc.run import check_run_id
 from hpc.workflows import Parameter, Workflow
 
 _WORKFLOW = "hpc.workflow"

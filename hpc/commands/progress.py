@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hpc.connection import Connection
-from hpc.runs import Run, Runs
+from hpc.run import Run
+from hpc.runs import Runs
 from hpc.stack import Stack
 from hpc.tasks import StepCount, Tasks
 from hpc.workflows import Workflow

@@ -26,7 +26,7 @@ from hpc.connecting import connect
 from hpc.connection import Connection, caller, reporting_unreachable
 from hpc.errors import HpcError
 from hpc.resume import resume as resume_run
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.stack import Stack
 from hpc.workflows import Workflow
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from hpc.commands import display
 from hpc.commands.progress import ProgressDisplay, follow
 from hpc.connection import Connection
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.stack import Stack
 from hpc.tasks import Task, Tasks
 from hpc.workflows import Workflow

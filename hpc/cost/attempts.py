@@ -157,6 +157,5 @@ def _types_of(queue: Queue | None) -> tuple[str, ...]:
 
 
 def market_of(queue: Queue | None) -> str:
-    """The market of a queue's environments; on demand, which costs more, when one of them is or it is not known."""
-    environments = queue.environments if queue else ()
-    return SPOT if environments and all(each.kind == "SPOT" for each in environments) else ON_DEMAND
+    """Spot when the queue may use it: its bounds have the on-demand price in them."""
+    return SPOT if queue and any(each.kind == "SPOT" for each in queue.environments) else ON_DEMAND

@@ -14,7 +14,7 @@ from hpc.cost.attempts import SPOT, SPOT_SHARES, Size, hourly_cost, market_of
 from hpc.cost.interval import NOTHING, Interval
 from hpc.cost.prices import Prices
 from hpc.job_definitions import Definitions
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.workflows import Workflow
 
 EARLIER_RUNS, JOB_DEFINITIONS = "earlier runs", "job definitions"
@@ -51,8 +51,16 @@ class Estimate:
         return {"cost_usd": self.cost.as_json() if self.cost else None, "basis": self.basis, **earlier}
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of an earlier run: its cost, and how many shards it had, if any."""
+
+    cost: Interval
+    shards: int | None
+
+
 def by_earlier_runs(
-    workflow: Workflow, work: Work, newest: Iterable[Run], cost_of: Callable[[Run], Interval | None]
+    workflow: Workflow, work: Work, newest: Iterable[Run], known_of: Callable[[Run], Known | None]
 ) -> Estimate | None:
     """Each earlier run's cost, scaled by the bytes and by the shards that this one has more or fewer; None without any.
 
@@ -63,10 +71,10 @@ def by_earlier_runs(
     nearest = sorted(found, key=lambda run: abs(log(work.input_bytes / run.input_bytes)))[:RUNS_COUNTED]
     scaled = []
     for run in nearest:
-        cost = cost_of(run)
-        if cost is not None:
-            ratios = _ratios(workflow, work, run)
-            scaled.append(Interval(cost.low * min(ratios), cost.high * max(ratios)))
+        known = known_of(run)
+        if known is not None:
+            ratios = _ratios(work, run.input_bytes, known.shards)
+            scaled.append(Interval(known.cost.low * ratios.low, known.cost.high * ratios.high))
     return Estimate(Interval.around(*scaled), EARLIER_RUNS, len(scaled)) if scaled else None
 
 
@@ -79,13 +87,12 @@ def _is_like(run: Run, workflow: Workflow, work: Work) -> bool:
     )
 
 
-def _ratios(workflow: Workflow, work: Work, run: Run) -> tuple[float, float]:
-    """By bytes, and by shards: as many as the bytes make with the lines a shard that each has."""
-    of_bytes = work.input_bytes / run.input_bytes
-    if workflow.sharding is None:
-        return of_bytes, of_bytes
-    name = workflow.sharding.lines_per_shard_parameter
-    return of_bytes, of_bytes * float(run.parameters[name]) / float(work.parameters[name])
+def _ratios(work: Work, input_bytes: int, shards: int | None) -> Interval:
+    """By how much larger the work is than a run's of so many bytes and shards: the smallest ratio and the largest."""
+    of_bytes = Interval.exactly(work.input_bytes / input_bytes)
+    if not shards or work.shards is None:
+        return of_bytes
+    return Interval.around(of_bytes, work.shards.times(1 / shards))
 
 
 def by_job_definitions(

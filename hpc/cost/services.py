@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from hpc.cost.execution_model import Fan, UndecidedChoice, Usage, run_usage
@@ -33,12 +34,13 @@ _MIB_PER_GIB = 1024
 class Extent:
     """How large a run is: its shards (0 in a workflow without), whether in groups, and the jobs that there were.
 
-    `jobs` is None for as many as a good run has.
+    Of these, `fan_out_jobs` had shards. Both are None for as many as a good run has.
     """
 
     shards: int
     in_groups: bool
-    jobs: int | None
+    jobs: int | None = None
+    fan_out_jobs: int | None = None
 
 
 def services_of(workflow: Workflow, definition: Mapping[str, Any], extent: Extent, prices: Prices) -> dict[str, Part]:
@@ -51,18 +53,18 @@ def services_of(workflow: Workflow, definition: Mapping[str, Any], extent: Exten
     jobs = usage.calls["batch:submitJob"]
     share = extent.jobs / jobs if jobs and extent.jobs is not None else 1.0
     counted = {
-        "step_functions": {"transition": Interval.exactly(usage.transitions)},
-        "functions": _functions(workflow, usage, extent),
+        "step_functions": {"transition": Interval.exactly(usage.transitions * share)},
+        "functions": _functions(workflow, usage, extent, share),
         "requests": _requests(workflow, extent),
-        "table": _rows_and_messages(usage),
+        "table": _rows_and_messages(usage, share),
     }
-    return {name: _part(name, amounts, prices, share) for name, amounts in counted.items()}
+    return {name: _part(name, amounts, prices) for name, amounts in counted.items()}
 
 
 def good_run(workflow: Workflow, definition: Mapping[str, Any], shards: Interval, prices: Prices) -> Interval | None:
     """The services of a run that goes well: from few shards in groups to many without; None where not all is known."""
     few, many = (
-        services_of(workflow, definition, Extent(round(number), in_groups, None), prices)
+        services_of(workflow, definition, Extent(round(number), in_groups), prices)
         for number, in_groups in ((shards.low, True), (shards.high, False))
     )
     parts = [part.usd for part in (*few.values(), *many.values())]
@@ -72,19 +74,19 @@ def good_run(workflow: Workflow, definition: Mapping[str, Any], shards: Interval
     return Interval(least.low, most.high)
 
 
-def _part(name: str, amounts: Mapping[str, Interval], prices: Prices, share: float) -> Part:
+def _part(name: str, amounts: Mapping[str, Interval], prices: Prices) -> Part:
     missing = [each for each in amounts if each not in prices.services]
     if missing:
         words = f"{name.replace('_', ' ')} not in the cost: no price is known of {', '.join(missing)}"
         return Part(None, (f"{words} in {prices.region}",))
-    costs = [amount.times(prices.services[each] * share) for each, amount in amounts.items()]
+    costs = [amount.times(prices.services[each]) for each, amount in amounts.items()]
     return Part(Interval(sum(cost.low for cost in costs), sum(cost.high for cost in costs)))
 
 
-def _functions(workflow: Workflow, usage: Usage, extent: Extent) -> dict[str, Interval]:
+def _functions(workflow: Workflow, usage: Usage, extent: Extent, share: float) -> dict[str, Interval]:
     seconds = INVOCATION_S + Interval(0, extent.shards / 1000 * THOUSAND_SHARDS_S)
     gib = [workflow.function_memory_mib[name] / _MIB_PER_GIB for name in workflow.functions]
-    calls = usage.calls["lambda:invoke"]
+    calls = usage.calls["lambda:invoke"] * share
     size = Interval(min(gib, default=0), max(gib, default=0))
     return {
         "invocation": Interval.exactly(calls),
@@ -93,7 +95,11 @@ def _functions(workflow: Workflow, usage: Usage, extent: Extent) -> dict[str, In
 
 
 def _requests(workflow: Workflow, extent: Extent) -> dict[str, Interval]:
-    of_shards = extent.shards * sum(1 for step in workflow.steps if step.fan_out)
+    branches = sum(1 for step in workflow.steps if step.fan_out)
+    of_shards: float = extent.shards * branches
+    if extent.fan_out_jobs is not None and of_shards:
+        jobs = branches * (ceil(extent.shards / GROUP_SIZE) if extent.in_groups else extent.shards)
+        of_shards *= extent.fan_out_jobs / jobs
     split = Interval.exactly(extent.shards * SPLIT_PUTS)
     return {
         "s3_put_or_list": SHARD_PUTS.times(of_shards) + split + RUN_REQUESTS,
@@ -101,12 +107,12 @@ def _requests(workflow: Workflow, extent: Extent) -> dict[str, Interval]:
     }
 
 
-def _rows_and_messages(usage: Usage) -> dict[str, Interval]:
+def _rows_and_messages(usage: Usage, share: float) -> dict[str, Interval]:
     """The machine's own writes, and for each job its row in advance and at most one write a change of its state."""
     own = usage.calls["dynamodb:updateItem"] + usage.calls["dynamodb:putItem"]
-    jobs = usage.calls["batch:submitJob"]
+    jobs, publishes = usage.calls["batch:submitJob"] * share, usage.calls["sns:publish"]
     return {
         "dynamodb_write": Interval(own + 2 * jobs, own + 7 * jobs),
-        "sns_publish": Interval.exactly(usage.calls["sns:publish"]),
-        "sns_mail": Interval.exactly(usage.calls["sns:publish"]),
+        "sns_publish": Interval.exactly(publishes),
+        "sns_mail": Interval.exactly(publishes),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from problems import CONTENT_TYPE, Problem
 
-from hpc.runs import as_text
+from hpc.run import as_text
 
 # Answers are about runs that go on; a page that is gone back to must not show old ones. Nothing here is a web page.
 _HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -14,7 +14,8 @@ from problems import Problem
 from hpc import stack
 from hpc.connection import Connection, client_config
 from hpc.errors import Refusal
-from hpc.runs import Run, Runs
+from hpc.run import Run
+from hpc.runs import Runs
 from hpc.stack import Stack
 from hpc.wording import quoted
 from hpc.workflows import Workflow, parse

@@ -8,7 +8,7 @@ from problems import Problem, of_fields
 from request import Request
 
 from hpc.errors import Refusal
-from hpc.runs import Run
+from hpc.run import Run
 
 # Who submits through a page that knows no sign-in.
 SHARED = "shared"

@@ -124,6 +124,7 @@ COST: Schema = {
             for part in ("on_demand", "spot", "disks", "step_functions", "functions", "requests", "table")
         },
         "failed_attempts_usd": {**DOLLARS_OR_NULL, "description": "what attempts that failed took of it"},
+        "shards": {"type": ["integer", "null"], "description": "null as long as they are not counted"},
         "notes": {**several(TEXT), "description": "what was assumed, and what is missing"},
         "region": TEXT,
         "prices_as_of": {**TEXT, "format": "date"},
@@ -135,8 +136,8 @@ COST: Schema = {
         },
     },
     "required": [
-        *("cost_usd", "on_demand_usd", "spot_usd", "disks_usd", "failed_attempts_usd", "notes", "region"),
-        *("prices_as_of", "is_settled", "estimate", "estimate_error"),
+        *("cost_usd", "on_demand_usd", "spot_usd", "disks_usd", "failed_attempts_usd", "shards", "notes"),
+        *("region", "prices_as_of", "is_settled", "estimate", "estimate_error"),
     ],
 }
 COMPONENTS: Mapping[str, Schema] = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.test_e2e.conftest import wait_until
+from tests.test_e2e.conftest import Platform, wait_until
 
 SHARDS = 150
 
@@ -22,6 +23,10 @@ def of_state(tasks: list[dict], state: str) -> list[dict]:
     return [task for task in tasks if task["state"] == state]
 
 
+def group_jobs(platform: Platform, run_id: str) -> list[dict]:
+    return [job for group in platform.show(run_id)["groups"] for job in group["jobs"]]
+
+
 def test_the_tasks_of_groups_are_told_one_by_one(platform, file):
     run_id = platform.submit(file, "GroupsShown", 1)
     seen = platform.wait(run_id)
@@ -33,6 +38,14 @@ def test_the_tasks_of_groups_are_told_one_by_one(platform, file):
     assert len(platform.children(run_id)) == 2 * SHARDS
     # And each has a log of its own
     assert platform.hpc("logs", run_id, "String_Reverse-149").stdout.strip()
+    # And what their children took is counted within the reconciler's period
+    wait_until(lambda: all("child_seconds" in job for job in group_jobs(platform, run_id)), timeout_s=100)
+    took = sum(job["child_seconds"]["SUCCEEDED"] for job in group_jobs(platform, run_id))
+    ran = [child for child in platform.children(run_id) if child["status"] == "SUCCEEDED"]
+    assert took == pytest.approx(sum(child["stoppedAt"] - child["startedAt"] for child in ran) / 1000)
+    cost = json.loads(platform.hpc("cost", run_id, "--json").stdout)
+    assert cost["shards"] == SHARDS
+    assert cost["spot_usd"]["high"] > took / 3600 * 0.05
 
 
 def test_a_cancelled_group_leaves_no_child_and_its_tasks_are_counted(platform, file):

@@ -25,7 +25,8 @@ from hpc.local import batch_http
 from hpc.local.batch import BatchConfig, BatchPorts, BatchService
 from hpc.local.platform import PlatformState
 from hpc.resume import resume
-from hpc.runs import Run, Runs, now
+from hpc.run import Run, now
+from hpc.runs import Runs
 from hpc.stack import describe
 from hpc.submission import new_run_id
 

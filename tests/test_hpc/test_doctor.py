@@ -10,7 +10,7 @@ from hpc.checks.findings import FOUND, OK, UNKNOWN, Finding, Line, lines_of, mer
 from hpc.connection import Connection
 from hpc.doctor import examine, has_findings
 from hpc.errors import PlatformUnreachable
-from hpc.runs import Run
+from hpc.run import Run
 
 
 @pytest.fixture

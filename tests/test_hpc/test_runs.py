@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hpc.errors import WrongInput
-from hpc.runs import check_run_id, now
+from hpc.run import now
 
 WAITS = {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}
 SUCCEEDS = {"Done": {"Type": "Succeed"}}
@@ -30,19 +30,6 @@ def test_an_unknown_run_is_refused(runs):
     assert str(refusal.value) == (
         "RUN: found no run '20260131-093000-1a2b3c'; expected one of those that this lists: hpc runs"
     )
-
-
-@pytest.mark.parametrize("text", ["", "a/b", "../x", "-x", "a b", "x" * 81, "a\n"])
-def test_what_is_no_run_id_is_refused(text):
-    with pytest.raises(
-        WrongInput, match=r"^RUN: found .*; expected a run's id such as 20260131-093000-1a2b3c; see: hpc runs$"
-    ):
-        check_run_id(text)
-
-
-@pytest.mark.parametrize("text", ["20260131-093000-1a2b3c", "started-by_hand"])
-def test_run_ids(text):
-    assert check_run_id(text) == text
 
 
 def test_a_run_that_goes_on_stays_as_it_is(runs, make_run, start_execution):
@@ -138,21 +125,3 @@ def test_the_first_of_the_recent_days_counts_from_its_beginning(runs, make_run, 
     times = (f"{yesterday}T23:59:59.999Z", f"{today}T00:00:00.000Z")
     before, after = (make_run(created_at=time, execution_arn=start_execution(WAITS)) for time in times)
     assert [run.run_id for run in runs.recent(1) if run.run_id in {before.run_id, after.run_id}] == [after.run_id]
-
-
-def test_a_run_for_scripts(make_run):
-    run = make_run(shards=2)
-    assert run.as_json() == {
-        "run_id": run.run_id,
-        "workflow": "string_processing",
-        "project": run.project,
-        "status": "PENDING",
-        "owner": None,
-        "created_at": run.created_at,
-        "started_at": None,
-        "stopped_at": None,
-        "parameters": {"ProjectNo": run.project, "SPLIT_NUM": 10, "architecture": "x86"},
-        "reasons": [],
-        "reason_count": 0,
-        "resumes": 0,
-    }

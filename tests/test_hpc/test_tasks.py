@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hpc.jobs import Job
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.tasks import StepCount, Task, Tasks, build_tasks, count_steps
 
 

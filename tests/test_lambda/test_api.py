@@ -16,7 +16,7 @@ from hpc.errors import (
     WrongInput,
     WrongParameters,
 )
-from hpc.runs import Run
+from hpc.run import Run
 from tests.test_lambda.api_calls import ALICE, event, refusal
 
 WEB_ROLE = "arn:aws:iam::123456789012:role/web/WebTask"

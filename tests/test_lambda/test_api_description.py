@@ -10,7 +10,7 @@ import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hpc.errors import NotFound, WrongInput
-from hpc.runs import Run
+from hpc.run import Run
 from tests.test_lambda.api_calls import ALICE, event
 from tests.test_lambda.conftest import FUNCTIONS
 

@@ -16,6 +16,7 @@ from hpc.local.hooks import (
     batch,
     cloud_formation,
     events,
+    expressions,
     images,
     lambdas,
     requests,
@@ -40,6 +41,7 @@ def install(
     """Puts every hook in place; call once, before the emulator serves its first request."""
     requests.install(service, store, state_dir=state_dir)
     storage.install(store)
+    expressions.install()
     batch.install(service)
     step_functions.install()
     lambdas.install(service.faults)

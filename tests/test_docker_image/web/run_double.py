@@ -106,6 +106,7 @@ class Run:
             "spot_usd": None,
             "disks_usd": {"low": 0.0, "high": 0.0},
             "failed_attempts_usd": {"low": 0.0, "high": 0.0},
+            "shards": self.shards,
             "notes": ["2 attempts on Spot: the price is <not> known"],
             "region": "eu-central-1",
             "prices_as_of": "2026-01-31",

@@ -10,7 +10,7 @@ from rich.console import Console
 from hpc import wording
 from hpc.commands import cost_display, display
 from hpc.results import Result
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.tasks import StepCount, Task
 
 PARAMETERS = {"ProjectNo": "P1", "INPUT_BUCKET": "in", "INPUT_KEY": "uploads/[red]a.txt", "OUTPUT_BUCKET": "out"}

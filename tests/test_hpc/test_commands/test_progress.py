@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from hpc.commands.progress import ProgressDisplay, describe, done_and_total, follow
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.tasks import StepCount
 
 

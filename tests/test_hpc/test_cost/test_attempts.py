@@ -93,7 +93,8 @@ def test_an_instance_tells_type_market_and_zone():
     ("environments", "instance", "market"),
     [
         ((environment(),), "arn", "spot"),
-        ((environment(), environment("EC2")), "arn", "on-demand"),
+        ((environment(), environment("EC2")), "arn", "spot"),
+        ((environment("EC2"),), "arn", "on-demand"),
         ((environment(),), None, None),
     ],
 )

@@ -5,23 +5,24 @@ from dataclasses import replace
 import pytest
 
 from hpc.checks.compute import Environment, Queue
-from hpc.cost.estimate import Estimate, Work, by_earlier_runs, by_job_definitions, shards_of
+from hpc.cost.estimate import Estimate, Known, Work, by_earlier_runs, by_job_definitions, shards_of
 from hpc.cost.interval import Interval
 from hpc.cost.prices import Prices
-from hpc.runs import Run
+from hpc.run import Run
 
 PRICES = Prices("somewhere", "2026-01-01", {"r6g": 0.05, "r5": 0.06})
 WORK = Work({"SPLIT_NUM": 100, "architecture": "graviton"}, 1000, Interval.exactly(10))
 
 
-def earlier(usd, input_bytes=1000, lines=100, **changes):
+def earlier(usd, input_bytes=1000, shards=10, **changes):
     run = Run(
-        run_id=f"run-{usd}-{input_bytes}-{lines}",
+        run_id=f"run-{usd}-{input_bytes}-{shards}",
         workflow="string_processing",
         project="p",
         status="SUCCEEDED",
         created_at="2026-01-31T09:30:00.000Z",
-        parameters={"SPLIT_NUM": lines, "architecture": "graviton"},
+        parameters={"SPLIT_NUM": 100, "architecture": "graviton"},
+        shards=shards,
         input_bytes=input_bytes,
         cost={"cost_usd": {"low": usd, "high": usd}},
     )
@@ -30,7 +31,7 @@ def earlier(usd, input_bytes=1000, lines=100, **changes):
 
 def kept(run):
     usd = run.cost.get("cost_usd")
-    return Interval.of_json(usd) if usd else None
+    return Known(Interval.of_json(usd), run.shards) if usd else None
 
 
 def estimated(workflow, *runs):
@@ -44,16 +45,17 @@ def test_runs_of_the_same_size_are_the_bounds(string_processing):
 
 
 @pytest.mark.parametrize(
-    ("input_bytes", "lines", "low", "high"),
+    ("input_bytes", "shards", "low", "high"),
     [
-        (500, 100, 2, 2),  # twice the bytes, twice the shards
-        (500, 50, 1, 2),  # twice the bytes, as many shards
-        (1000, 1000, 1, 10),  # the same bytes, ten times as many shards
-        (4000, 25, 1 / 16, 1 / 4),
+        (500, 5, 2, 2),  # twice the bytes, twice the shards
+        (500, 10, 1, 2),  # twice the bytes, as many shards
+        (1000, 1, 1, 10),  # the same bytes, ten times as many shards
+        (4000, 160, 1 / 16, 1 / 4),
+        (500, None, 2, 2),  # how many shards it had is not known
     ],
 )
-def test_another_size_is_scaled_by_bytes_and_by_shards(string_processing, input_bytes, lines, low, high):
-    found = estimated(string_processing, earlier(1.0, input_bytes, lines))
+def test_another_size_is_scaled_by_bytes_and_by_shards(string_processing, input_bytes, shards, low, high):
+    found = estimated(string_processing, earlier(1.0, input_bytes, shards))
     assert found is not None
     assert found.cost == Interval(pytest.approx(low), pytest.approx(high))
 
@@ -71,6 +73,13 @@ def test_another_size_is_scaled_by_bytes_and_by_shards(string_processing, input_
 )
 def test_runs_that_tell_nothing_of_this_one_do_not_count(string_processing, other):
     assert estimated(string_processing, earlier(0.4, **other)) is None
+
+
+def test_shards_that_are_known_between_bounds_widen_the_estimate(string_processing):
+    work = replace(WORK, shards=Interval(5, 20))
+    found = by_earlier_runs(string_processing, work, [earlier(1.0)], kept)
+    assert found is not None
+    assert found.cost == Interval(pytest.approx(0.5), pytest.approx(2))
 
 
 def test_the_ten_nearest_in_size_count_of_the_newest(string_processing):

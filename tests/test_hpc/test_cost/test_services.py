@@ -29,7 +29,8 @@ def jobs_of(shards, group_size=10_000, *, in_groups=False):
     ("shards", "in_groups"), [(1, False), (10, False), (100, False), (1_000, True), (50_000, True)]
 )
 def test_the_parts_have_what_is_counted_one_by_one(string_processing, shards, in_groups):
-    found = of(string_processing, Extent(shards, in_groups, jobs_of(shards, in_groups=in_groups)))
+    jobs = jobs_of(shards, in_groups=in_groups)
+    found = of(string_processing, Extent(shards, in_groups, jobs, jobs - 3))
     dollars = counted(WorkflowFolder.read(FOLDER), Fan(shards, 0 if in_groups else shards, 10_000)).dollars
     assert found["step_functions"].usd == Interval.exactly(pytest.approx(dollars.step_functions))
     for name, exact in (("functions", dollars.functions), ("requests", dollars.s3)):
@@ -40,10 +41,19 @@ def test_the_parts_have_what_is_counted_one_by_one(string_processing, shards, in
 
 def test_a_run_with_half_or_twice_its_jobs_costs_half_or_twice_as_much(string_processing):
     whole, twice = (of(string_processing, Extent(10, False, jobs)) for jobs in (23, 46))
-    for name in ("step_functions", "functions", "requests", "table"):
+    for name in ("step_functions", "functions"):
         assert twice[name].usd == Interval(
             pytest.approx(2 * whole[name].usd.low), pytest.approx(2 * whole[name].usd.high)
         )
+
+
+def test_shards_that_no_job_had_yet_have_no_requests_but_the_one_that_wrote_them(string_processing):
+    none, half, all_of_them = (
+        of(string_processing, Extent(1000, in_groups=True, jobs=3 + groups, fan_out_jobs=groups))["requests"].usd
+        for groups in (0, 1, 2)
+    )
+    assert none.high < 1000 * 5.1e-6 + 60 * 5.4e-6
+    assert half.low == pytest.approx((none.low + all_of_them.low) / 2)
 
 
 def test_where_prices_are_not_known_the_parts_say_so(string_processing):
