@@ -6,11 +6,14 @@ Memory and quotas are tested with answers in AWS's shapes, in tests/test_hpc/tes
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from tests.test_e2e import broken_setups as broken
 from tests.test_e2e.api_client import Api
 from tests.test_e2e.conftest import Platform
+
+API_GATEWAY_WAITS_S = 29.0
 
 
 def doctor(platform: Platform, *run: str, check: int) -> dict[str, list[dict[str, Any]]]:
@@ -90,6 +93,21 @@ def test_there_is_no_spot_capacity(platform, lines_file):
         (line,) = doctor(platform, run_id, check=1)["Waiting jobs"]
         assert f"Job {run_id}-String_Split-0 in the queue " in line["sentence"]
         assert "waits for Spot and on-demand capacity" in line["sentence"]
+
+
+def test_the_api_says_of_a_run_why_it_waits_as_the_command_line_does(platform, lines_file):
+    with broken.no_spot_capacity(platform, lines_file) as run_id, broken.no_environment_enabled(platform):
+        began = time.monotonic()
+        answer = Api(platform).get(f"/runs/{run_id}/doctor")
+        took_s = time.monotonic() - began
+        found = [line for line in answer.document["lines"] if line["status"] == "found"]
+        assert {line["check"] for line in found} == {"Compute environments", "Waiting jobs"}
+        spot, _ = broken.environments(platform, "Graviton")
+        assert "has no compute environment that runs jobs; found " in found[0]["sentence"]
+        assert found[0]["fix"] == f"aws batch update-compute-environment --compute-environment {spot} --state ENABLED"
+        # The role of the API may ask for all that the owner of the platform may, and API Gateway waits for the answer
+        assert answer.document["lines"] == json.loads(platform.hpc("doctor", run_id, "--json", check=1).stdout)
+        assert took_s < API_GATEWAY_WAITS_S
 
 
 def test_the_queue_is_full(platform, lines_file):
