@@ -6,14 +6,16 @@ Budgets are not checked: a run has none yet.
 from __future__ import annotations
 
 import functools
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hpc import job_definitions
 from hpc.checks import environments, images, inputs, load, mail, network, quotas, run_jobs, sizes, waiting
 from hpc.checks.compute import Queue, distinct, read_queues
-from hpc.checks.findings import FOUND, Finding, Line, lines_of, merged
+from hpc.checks.findings import FOUND, UNKNOWN, Finding, Line, lines_of, merged
 from hpc.checks.queue_jobs import QueueJobs, read_queue_jobs
 from hpc.checks.sizes import JobSize
 from hpc.connection import Connection
@@ -24,9 +26,19 @@ from hpc.wording import plural
 from hpc.workflows import Workflow
 
 
-def examine(connection: Connection, stack: Stack, workflows: Iterable[Workflow], run: Run | None = None) -> list[Line]:
-    """Checks a stack with these workflows, or what a run with its parameters needs; never raises for a denied call."""
-    return _Examination(connection, stack, list(workflows), run).lines()
+def examine(
+    connection: Connection,
+    stack: Stack,
+    workflows: Iterable[Workflow],
+    run: Run | None = None,
+    *,
+    limit_s: float = math.inf,
+) -> list[Line]:
+    """Checks a stack with these workflows, or what a run with its parameters needs; never raises for a denied call.
+
+    No check begins after `limit_s`: those that are left are `unknown`.
+    """
+    return _Examination(connection, stack, list(workflows), run, time.monotonic() + limit_s).lines()
 
 
 def has_findings(lines: Iterable[Line]) -> bool:
@@ -37,43 +49,60 @@ def has_findings(lines: Iterable[Line]) -> bool:
 class _Examination:
     """One look at a stack: what several checks need is asked for once."""
 
-    def __init__(self, connection: Connection, stack: Stack, workflows: list[Workflow], run: Run | None) -> None:
+    def __init__(
+        self, connection: Connection, stack: Stack, workflows: list[Workflow], run: Run | None, until: float
+    ) -> None:
         self._connection = connection
         self._stack = stack
         self._workflows = workflows
         self._run = run
+        self._until = until
         self._architecture = str(run.parameters["architecture"]) if run and "architecture" in run.parameters else None
 
     def lines(self) -> list[Line]:
         of_run = [*self._run_lines(self._run), *self._input_lines(self._run)] if self._run else []
         return [
             *of_run,
-            *lines_of(
+            *self._check(
                 "Compute environments",
                 lambda: map(environments.find, self._queues),
                 well="every queue is enabled and has a compute environment that is",
             ),
-            *lines_of("Job vCPUs", self._too_many_vcpus, well="every job fits into its compute environments"),
-            *lines_of("Instances", self._too_large, well="for every job there is an instance type that has room"),
+            *self._check("Job vCPUs", self._too_many_vcpus, well="every job fits into its compute environments"),
+            *self._check("Instances", self._too_large, well="for every job there is an instance type that has room"),
             *self._image_lines(),
-            *lines_of(
+            *self._check(
                 "Network",
                 lambda: map(network.find, network.read_subnets(self._connection, distinct(self._queues))),
                 well="every subnet of instances has a way out",
             ),
-            *lines_of("Quotas", self._quotas, well="the account's quotas allow what the compute environments may ask"),
-            *lines_of(
+            *self._check(
+                "Quotas", self._quotas, well="the account's quotas allow what the compute environments may ask"
+            ),
+            *self._check(
                 "Waiting jobs",
                 lambda: (waiting.find(job) for jobs in self._queue_jobs for job in jobs.blocked),
                 well="Batch names no job that cannot start",
             ),
-            *lines_of("Full queues", self._full, well="no job waits for others to end"),
-            *lines_of(
-                "Mail",
-                lambda: map(mail.find, mail.read_subscriptions(self._connection, self._stack.notification_topic)),
-                well="nobody who is subscribed has yet to confirm",
-            ),
+            *self._check("Full queues", self._full, well="no job waits for others to end"),
+            *([] if self._run else self._mail_lines()),
         ]
+
+    def _check(
+        self, check: str, look: Callable[[], Iterable[Finding | None]], *, well: str | Callable[[], str]
+    ) -> list[Line]:
+        """What `lines_of` says, as long as there is time."""
+        if time.monotonic() > self._until:
+            return [Line(check, UNKNOWN, "could not be checked: the other checks took all the time that there was")]
+        return lines_of(check, look, well=well)
+
+    def _mail_lines(self) -> list[Line]:
+        """Not of a run: an address keeps none from going, and whoever may look at a run need not see who is told."""
+        return self._check(
+            "Mail",
+            lambda: map(mail.find, mail.read_subscriptions(self._connection, self._stack.notification_topic)),
+            well="nobody who is subscribed has yet to confirm",
+        )
 
     def _run_lines(self, run: Run) -> list[Line]:
         def look() -> Iterator[Finding | None]:
@@ -89,7 +118,7 @@ class _Examination:
             done, running = sum(count.succeeded for count in counts), sum(count.running for count in counts)
             return f"it is {run.status}: {plural(done, 'task')} done, {running} running"
 
-        return lines_of("Run", look, well=well)
+        return self._check("Run", look, well=well)
 
     def _input_lines(self, run: Run) -> list[Line]:
         (workflow,) = self._workflows
@@ -97,7 +126,7 @@ class _Examination:
         if upload is None:
             return []
         bucket, key = str(run.parameters[upload.bucket_parameter]), str(run.parameters[upload.key_parameter])
-        return lines_of(
+        return self._check(
             "Input", lambda: [inputs.find(inputs.read_input(self._connection, bucket, key))], well="it can be read"
         )
 
@@ -106,7 +135,7 @@ class _Examination:
         well = "every job's image is there, for the processors that it may run on"
 
         def look_at(job: str, name: str) -> list[Line]:
-            return lines_of(
+            return self._check(
                 "Images",
                 lambda: [images.find(images.read_image(self._connection, job, name), architectures)],
                 well=well,
@@ -117,7 +146,7 @@ class _Examination:
             yield None
 
         names: dict[str, str] = {}
-        lines = lines_of("Images", definitions, well=well)
+        lines = self._check("Images", definitions, well=well)
         return merged([*lines, *(line for name, job in names.items() for line in look_at(job, name))])
 
     def _too_many_vcpus(self) -> Iterator[Finding | None]:

@@ -14,6 +14,8 @@ from hpc_constructs.run_table import RUNS_BY_TIME
 from hpc_constructs.workflow import Workflow
 
 _COLON = ArnFormat.COLON_RESOURCE_NAME
+# The quotas that `hpc.checks.quotas` asks for: vCPUs of on-demand and of Spot instances.
+_VCPUS = ("L-1216C47A", "L-34B43A08")
 
 
 class RunAccess(Construct):
@@ -70,17 +72,21 @@ class RunAccess(Construct):
 
     def _allow_jobs(self, policy: iam.ManagedPolicy, platform: Platform, workflows: Sequence[Workflow]) -> None:
         described = ("Jobs", "JobDefinitions", "JobQueues", "ComputeEnvironments")
-        of_ec2 = ["ec2:DescribeInstanceTypes", "ec2:DescribeSpotPriceHistory"]
-        actions = ["batch:ListJobs", *(f"batch:Describe{each}" for each in described), *of_ec2]
+        of_ec2 = ("InstanceTypes", "SpotPriceHistory", "Subnets", "RouteTables", "VpcEndpoints")
+        actions = ["batch:ListJobs", *(f"batch:Describe{each}" for each in described)]
+        actions += [*(f"ec2:Describe{each}" for each in of_ec2), "servicequotas:GetAWSDefaultServiceQuota"]
         _allow(policy, actions, ["*"])
         acknowledge(
             policy,
             "IAM5[Resource::*]",
-            reason="The actions of Batch and EC2 that list and describe cannot be limited to a resource",
+            reason="These actions, which list and describe, cannot be limited to a resource",
         )
+        _allow(policy, ["servicequotas:GetServiceQuota"], [self._arn("servicequotas", "ec2", code) for code in _VCPUS])
         _allow(policy, ["batch:TerminateJob"], [run_arns.batch_jobs(self)], reason=run_arns.JOBS_REASON)
         repositories = platform.repositories.values()
-        _allow(policy, ["ecr:DescribeImages"], [repository.repository_arn for repository in repositories])
+        # Manifests name the processors of images; of an image for one processor only its configuration, a layer, does.
+        of_images = ["ecr:DescribeImages", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        _allow(policy, of_images, [repository.repository_arn for repository in repositories])
         groups = [f"/aws/batch/{Stack.of(self).stack_name}/{workflow.folder.name}" for workflow in workflows]
         _allow(
             policy,

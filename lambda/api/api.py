@@ -10,7 +10,16 @@ from deployment import Deployment
 from owners import owner_of
 from problems import Problem, of_error
 from request import Request, parse
-from run_calls import cancel_run, create_run, finish_cancelling, get_cost, get_run, list_runs, resume_run
+from run_calls import (
+    cancel_run,
+    create_run,
+    finish_cancelling,
+    get_cost,
+    get_doctor,
+    get_run,
+    list_runs,
+    resume_run,
+)
 from task_calls import get_log, list_results, list_tasks
 from workflow_calls import create_upload, get_openapi, list_workflows
 
@@ -26,6 +35,7 @@ _OPERATIONS: Mapping[str, Callable[[Deployment, Request, str], Answer]] = {
         list_runs,
         get_run,
         get_cost,
+        get_doctor,
         list_tasks,
         get_log,
         list_results,

@@ -122,6 +122,14 @@ ROUTES = (
     ),
     Route(
         "GET",
+        "/runs/{run_id}/doctor",
+        "get_doctor",
+        "Why a run waits: what was checked, what was found and what to do about it",
+        {200: "Doctor"},
+        refusals=(404, 422),
+    ),
+    Route(
+        "GET",
         "/runs/{run_id}/results",
         "list_results",
         "The outputs of a run that succeeded, each with a URL that is good for minutes",

@@ -13,6 +13,7 @@ from request import Request
 from hpc import parameters, submission
 from hpc.cancel import cancel
 from hpc.cost.report import Costs
+from hpc.doctor import examine
 from hpc.errors import Refusal
 from hpc.objects import check_output_names
 from hpc.resume import resume
@@ -20,6 +21,9 @@ from hpc.run_pages import RunFilter, page_of_runs
 from hpc.submission_keys import SubmissionKey
 from hpc.tasks import Tasks
 from hpc.wording import quoted
+
+# API Gateway waits 29 s; a check that has begun takes some seconds where queues have thousands of jobs.
+_DOCTOR_LIMIT_S = 10.0
 
 
 def create_run(deployment: Deployment, request: Request, owner: str) -> Answer:
@@ -70,6 +74,13 @@ def get_cost(deployment: Deployment, request: Request, _owner: str) -> Answer:
     """A run's cost by its parts."""
     run, workflow = deployment.run(request.path["run_id"])
     return Answer(200, Costs(deployment.connection, deployment.stack, workflow).of(run))
+
+
+def get_doctor(deployment: Deployment, request: Request, _owner: str) -> Answer:
+    """Why a run waits, check by check."""
+    run, workflow = deployment.run(request.path["run_id"])
+    lines = examine(deployment.connection, deployment.stack, [workflow], run, limit_s=_DOCTOR_LIMIT_S)
+    return Answer(200, {"lines": [line.as_json() for line in lines]})
 
 
 def cancel_run(deployment: Deployment, request: Request, owner: str) -> Answer:

@@ -142,6 +142,16 @@ COST: Schema = {
 }
 COMPONENTS: Mapping[str, Schema] = {
     "Cost": COST,
+    "Doctor": thing(
+        lines=several(
+            thing(
+                check=TEXT,
+                status={"enum": ["ok", "found", "unknown"], "description": "unknown when it could not be checked"},
+                sentence=TEXT,
+                fix={**TEXT, "description": "what to do about it, may have several lines; empty when there is nothing"},
+            )
+        )
+    ),
     "NewRun": NEW_RUN,
     "NewUpload": NEW_UPLOAD,
     "Run": RUN,

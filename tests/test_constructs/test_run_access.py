@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hpc.checks.quotas import CODES
 from tests.policies import ACCOUNT, REGION, Policies
 from tests.synthesis import ROOT, Synthesized, synthesize
 
@@ -24,6 +25,7 @@ def statements(assembly: Synthesized) -> list[dict[str, Any]]:
     return [each for policy in assembly.resources("AWS::IAM::ManagedPolicy") for each in policies.statements(policy)]
 
 
+IMAGES = {f"{ARN.format('ecr')}repository/batch_abc/string_{name}" for name in ("split", "repeat", "reverse", "merge")}
 ALLOWED = {
     "dynamodb:GetItem": {"{table}"},
     "dynamodb:PutItem": {"{table}"},
@@ -43,10 +45,15 @@ ALLOWED = {
     "batch:DescribeComputeEnvironments": {"*"},
     "ec2:DescribeInstanceTypes": {"*"},
     "ec2:DescribeSpotPriceHistory": {"*"},
+    "ec2:DescribeSubnets": {"*"},
+    "ec2:DescribeRouteTables": {"*"},
+    "ec2:DescribeVpcEndpoints": {"*"},
+    "servicequotas:GetServiceQuota": {f"{ARN.format('servicequotas')}ec2/{code}" for code, _ in CODES.values()},
+    "servicequotas:GetAWSDefaultServiceQuota": {"*"},
     "batch:TerminateJob": {ARN.format("batch") + "job/*"},
-    "ecr:DescribeImages": {
-        f"{ARN.format('ecr')}repository/batch_abc/string_{name}" for name in ("split", "repeat", "reverse", "merge")
-    },
+    "ecr:DescribeImages": IMAGES,
+    "ecr:BatchGetImage": IMAGES,
+    "ecr:GetDownloadUrlForLayer": IMAGES,
     "logs:GetLogEvents": {f"{LOGS}Production-abc/string_processing{part}" for part in ("", ":log-stream:*")},
     "s3:GetObject": {
         "{bucket}/uploads/*",

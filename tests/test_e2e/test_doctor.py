@@ -6,11 +6,14 @@ Memory and quotas are tested with answers in AWS's shapes, in tests/test_hpc/tes
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from tests.test_e2e import broken_setups as broken
 from tests.test_e2e.api_client import Api
 from tests.test_e2e.conftest import Platform
+
+API_GATEWAY_WAITS_S = 29.0
 
 
 def doctor(platform: Platform, *run: str, check: int) -> dict[str, list[dict[str, Any]]]:
@@ -90,6 +93,24 @@ def test_there_is_no_spot_capacity(platform, lines_file):
         (line,) = doctor(platform, run_id, check=1)["Waiting jobs"]
         assert f"Job {run_id}-String_Split-0 in the queue " in line["sentence"]
         assert "waits for Spot and on-demand capacity" in line["sentence"]
+
+
+def test_the_api_says_of_a_run_why_it_waits_as_the_command_line_does(platform, lines_file):
+    with broken.no_spot_capacity(platform, lines_file) as run_id:
+        # Given a run that waits for capacity, the API's role may ask for all that the platform's owner may
+        path = f"/runs/{run_id}/doctor"
+        lines = Api(platform).get(path).document["lines"]
+        assert lines == json.loads(platform.hpc("doctor", run_id, "--json", check=1).stdout)
+        assert [line["check"] for line in lines if line["status"] == "found"] == ["Waiting jobs"]
+        # When its queues are disabled, too, the API says that, within the time that API Gateway waits
+        with broken.no_environment_enabled(platform):
+            began = time.monotonic()
+            answer = Api(platform).get(path)
+            assert time.monotonic() - began < API_GATEWAY_WAITS_S
+            first = next(line for line in answer.document["lines"] if line["status"] == "found")
+            assert "has no compute environment that runs jobs; found " in first["sentence"]
+            spot, _ = broken.environments(platform, "Graviton")
+            assert first["fix"] == f"aws batch update-compute-environment --compute-environment {spot} --state ENABLED"
 
 
 def test_the_queue_is_full(platform, lines_file):

@@ -1,42 +1,23 @@
 """What the whole examination says when AWS does not tell."""
 
-import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.config import Config
 from botocore.stub import Stubber
 
 from hpc.checks.findings import FOUND, OK, UNKNOWN, Finding, Line, lines_of, merged, of_message
-from hpc.connection import Connection
 from hpc.doctor import examine, has_findings
 from hpc.errors import PlatformUnreachable
 from hpc.run import Run
+from tests.denied_connection import denied_connection
 
 
 @pytest.fixture
 def denied():
-    """A connection that AWS answers nothing but a refusal."""
-    connection = Connection(
-        stack_name="Production-test",
-        is_laptop=False,
-        session=boto3.Session("key", "secret", region_name="us-east-1"),
-        config=Config(),
-    )
-
-    def refuse(model, **_):
-        # HEAD has no body that could say more.
-        code = "403" if model.name == "HeadObject" else "AccessDeniedException"
-        error = {"Code": code, "Message": "not you"}
-        return AWSResponse("https://aws.example", 403, {}, None), {"Error": error}
-
-    for service in ("batch", "ecr", "ec2", "service-quotas", "sns", "s3"):
-        connection.client(service).meta.events.register_first("before-call", refuse)
-    return connection
+    return denied_connection()
 
 
 def test_what_may_not_be_asked_is_never_well(denied, stack, string_processing):
     lines = examine(denied, stack, [string_processing])
-    assert {line.status for line in lines} == {UNKNOWN}
+    assert (lines[-1].check, {line.status for line in lines}) == ("Mail", {UNKNOWN})
     assert all(line.sentence.endswith(" answered AccessDeniedException: not you") for line in lines)
     assert all(line.fix.startswith("ask for the permission to call ") for line in lines)
     assert not has_findings(lines)
@@ -46,9 +27,20 @@ def test_nor_is_a_run(denied, stack, string_processing):
     given = {"ProjectNo": "P", "INPUT_BUCKET": "b", "INPUT_KEY": "k", "OUTPUT_BUCKET": "b", "architecture": "x86"}
     run = Run(run_id="R1", workflow="string_processing", project="P", status="RUNNING", created_at="", parameters=given)
     lines = examine(denied, stack, [string_processing], run)
+    # Who is told of runs is no business of those who look at one.
+    assert "Mail" not in {line.check for line in lines}
     assert [line.check for line in lines[:2]] == ["Run", "Input"]
     assert {line.status for line in lines} == {UNKNOWN}
     assert "'s3://b/k': access denied; expected an object that your credentials may read" in lines[1].sentence
+
+
+def test_what_there_is_no_time_for_is_not_asked_and_not_called_well(denied, stack, string_processing):
+    expected = [line.check for line in examine(denied, stack, [string_processing])]
+    lines = examine(denied, stack, [string_processing], limit_s=-1)
+    assert [line.check for line in lines] == expected
+    assert {(line.status, line.sentence) for line in lines} == {
+        (UNKNOWN, "could not be checked: the other checks took all the time that there was")
+    }
 
 
 def test_memory_and_quotas_as_aws_would_tell_them(connection, stack, string_processing):

@@ -58,6 +58,8 @@ RUN_CALLS = [
     ("GET", "/runs/{run_id}", 422),
     ("GET", "/runs/{run_id}/tasks", 422),
     ("GET", "/runs/{run_id}/tasks/{task}/log", 422),
+    ("GET", "/runs/{run_id}/cost", 422),
+    ("GET", "/runs/{run_id}/doctor", 422),
     ("GET", "/runs/{run_id}/results", 422),
     ("POST", "/runs/{run_id}/resume", 422),
     ("POST", "/runs/{run_id}/cancel", None),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from web_application import current, graph
+from web_application import current, graph, waiting
 from web_application.api import Problem
 from web_application.texts import in_words
 from web_application.wording import FINAL, seconds_between
@@ -34,13 +34,14 @@ class RunList:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run with its steps, a page of its tasks, its cost, and its results as far as there are any."""
+    """A run with its steps, a page of its tasks, its cost, why it waits, and its results as far as there are any."""
 
     run: dict[str, Any]
     steps: list[graph.Step]
     tasks: list[dict[str, Any]]
     next_tasks: str | None
     cost: dict[str, Any] | None
+    waiting: list[dict[str, Any]] = field(default_factory=list)
     results: list[dict[str, Any]] = field(default_factory=list)
     no_results: str = ""
 
@@ -108,12 +109,14 @@ def view(run_id: str, arguments: Mapping[str, str]) -> RunView:
         },
     )
     results, no_results = _results(run)
+    steps = graph.steps(current.workflow(run["workflow"]), run["steps"])
     return RunView(
         run=run,
-        steps=graph.steps(current.workflow(run["workflow"]), run["steps"]),
+        steps=steps,
         tasks=tasks["tasks"],
         next_tasks=tasks.get("next"),
         cost=_cost(run),
+        waiting=waiting.reasons(run, steps),
         results=results,
         no_results=no_results,
     )

@@ -207,6 +207,9 @@ class ApiDouble:
         run = self.run(request)
         return 200, run.cost(is_settled=run.status in FINAL) | {"estimate": _estimate()}
 
+    def get_doctor(self, request: Any) -> Answer:
+        return 200, {"lines": _lines(is_waiting=self.run(request).waits)}
+
     def list_results(self, request: Any) -> Answer:
         run = self.own_run(request)
         if run.status != "SUCCEEDED":
@@ -268,6 +271,20 @@ def _page(request: Any, found: list[Any]) -> tuple[list[Any], str | None]:
 
 def _estimate() -> dict[str, Any]:
     return {"cost_usd": {"low": 0.0021, "high": 0.0095}, "basis": "job definitions"}
+
+
+def _lines(*, is_waiting: bool) -> list[dict[str, str]]:
+    """What the checks say of a run; of one that waits, as they do of a full queue."""
+    well = {"check": "Compute environments", "status": "ok", "sentence": "every queue is enabled", "fix": ""}
+    unknown = {"check": "Quotas", "status": "unknown", "sentence": "could not be checked: GetServiceQuota", "fix": ""}
+    sentence = "7 jobs wait for room: 1 of the 1 vCPUs of the queue <first> are taken by 1 job; expected 1 free"
+    full = {
+        "check": "Full queues",
+        "status": "found",
+        "sentence": sentence,
+        "fix": "wait until others end, or\nraise it",
+    }
+    return [well, unknown, *([full] if is_waiting else [])]
 
 
 def _in(*, minutes: int) -> str:

@@ -19,7 +19,10 @@ _STEPS = (
 
 @dataclass
 class Run:
-    """A run; how far it is follows from the time since it began, unless a test says otherwise by `status_said`."""
+    """A run; how far it is follows from the time since it began, unless a test says otherwise by `status_said`.
+
+    One that `waits` has split its input, and no task of it that is not done runs.
+    """
 
     run_id: str
     parameters: dict[str, Any]
@@ -33,6 +36,7 @@ class Run:
     stopped_at: datetime | None = None
     reasons: list[str] = field(default_factory=list)
     resumes: int = 0
+    waits: bool = False
 
     @property
     def share(self) -> float:
@@ -116,6 +120,8 @@ class Run:
 
     def _task(self, state: str, index: int, start: float, width: float) -> dict[str, Any]:
         status = "SUCCEEDED" if self.share >= start + width else "RUNNING" if self.share > start else "PENDING"
+        if self.waits:
+            status = "SUCCEEDED" if state == "String_Split" else "RUNNABLE"
         failed = self.fails and (state, index) == ("String_Repeat", self.shards - 1) and status == "SUCCEEDED"
         if self.fails and state == "String_Repeat_Merge":
             status = "PENDING"

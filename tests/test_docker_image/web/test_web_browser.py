@@ -43,9 +43,9 @@ def going(site):
     """Adds runs that go on for as long as the test does."""
     added = []
 
-    def add(project):
+    def add(project, **attributes):
         twenty_minutes_ago = datetime.now(UTC) - timedelta(minutes=20)
-        added.append(site.double.add_run(project, takes_s=3600, created_at=twenty_minutes_ago))
+        added.append(site.double.add_run(project, takes_s=3600, created_at=twenty_minutes_ago, **attributes))
         return added[-1]
 
     yield add
@@ -240,7 +240,7 @@ def test_axe_finds_nothing(visit, site, going, look):
         f"/workflows/string_processing?again={done.run_id}",
         "/runs",
         "/runs?search=nothing",
-        *(f"/runs/{run.run_id}" for run in (failed, done, going("Axe"))),
+        *(f"/runs/{run.run_id}" for run in (failed, done, going("Axe"), going("Axe2", waits=True))),
         f"/runs/{failed.run_id}/tasks/String_Repeat-3/log",
         "/runs/nothing",
     ]

@@ -23,6 +23,7 @@ def failed(page):
 def test_every_page_is_valid_in_both_languages(page, failed, language, headers):
     page.double.add_run("Soil2")
     running = page.double.add_run("Soil3", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=5))
+    page.double.add_run("Soil4", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=5), waits=True)
     paths = [
         "/workflows",
         "/workflows/string_processing",
