@@ -8,6 +8,7 @@ from typing import Any
 from answer import Answer, of_problem
 from deployment import Deployment
 from owners import owner_of
+from platform_calls import get_platform
 from problems import Problem, of_error
 from request import Request, parse
 from run_calls import cancel_run, create_run, finish_cancelling, get_cost, get_run, list_runs, resume_run
@@ -31,6 +32,7 @@ _OPERATIONS: Mapping[str, Callable[[Deployment, Request, str], Answer]] = {
         list_results,
         cancel_run,
         resume_run,
+        get_platform,
         get_openapi,
     )
 }
