@@ -70,22 +70,18 @@ def read_queue_counts(connection: Connection, queue: Queue) -> QueueCounts:
         jobs = list(islice(listed(batch, jobQueue=queue.name, jobStatus=status), MAX_JOBS + 1))
         found[status] = jobs[:MAX_JOBS]
         cut |= {status} if len(jobs) > MAX_JOBS else set()
-    single = {status: [job for job in jobs if not job.get("arrayProperties")] for status, jobs in found.items()}
+    single = {status: [job for job in jobs if not _size(job)] for status, jobs in found.items()}
     # All children of one that succeeded did, too; of any other it takes a description.
-    succeeded = [job for job in found["SUCCEEDED"] if job.get("arrayProperties")]
-    others = (job for status in STATUSES if status != "SUCCEEDED" for job in found[status] if job.get("arrayProperties"))
-    arrays = described(batch, others)
+    succeeded = sum(map(_size, found.pop("SUCCEEDED")))
+    arrays = described(batch, (job for jobs in found.values() for job in jobs if _size(job)))
+    started = described(batch, (job for status in _STARTED for job in single[status]))
+    counts = {status: len(single[status]) + sum(_in_status(each, status) for each in arrays) for status in STATUSES}
     return QueueCounts(
         queue=queue,
-        jobs={
-            status: len(single[status])
-            + sum(_in_status(array, status) for array in arrays)
-            + (sum(_size(array) for array in succeeded) if status == "SUCCEEDED" else 0)
-            for status in STATUSES
-        },
+        jobs=counts | {"SUCCEEDED": counts["SUCCEEDED"] + succeeded},
         at_least=_uncertain(cut),
-        running_vcpus=sum(vcpus_of(job) for job in described(batch, (job for each in _STARTED for job in single[each])))
-        + sum(vcpus_of(array) * children_in(array, *_STARTED) for array in arrays),
+        running_vcpus=sum(map(vcpus_of, started))
+        + sum(vcpus_of(each) * children_in(each, *_STARTED) for each in arrays),
     )
 
 
@@ -95,8 +91,9 @@ def _in_status(array: Mapping[str, Any], status: str) -> int:
     return children_in(array, status) + max(0, others)
 
 
-def _size(array: Mapping[str, Any]) -> int:
-    return int((array.get("arrayProperties") or {}).get("size", 0))
+def _size(job: Mapping[str, Any]) -> int:
+    """How many children an array job has; 0 for any other job."""
+    return int((job.get("arrayProperties") or {}).get("size", 0))
 
 
 def _uncertain(cut: set[str]) -> tuple[str, ...]:
