@@ -20,6 +20,11 @@ def queues(api: Api) -> dict[tuple[str, str], dict[str, Any]]:
     return {(each["architecture"], each["use"]): each for each in answer.document["queues"]}
 
 
+def count(queue: dict[str, Any]) -> int:
+    """Its jobs, in whatever state."""
+    return sum(queue["jobs"].values())
+
+
 def row_of(platform: Platform, queue: str) -> list[str]:
     """The cells of a queue on the page."""
     url = json.loads(platform.hpc("show", "--platform", "--json").stdout)["web_url"]
@@ -40,6 +45,8 @@ def test_what_runs_and_what_waits_is_told_by_the_api_and_on_the_page(platform, l
     assert before["max_vcpus"] == sum(each["max_vcpus"] for each in before["environments"]) > 1
     # With one vCPU to have and a job that hangs, the others wait
     with broken.queue_full(platform, lines_file):
+        # A split, and four shards in each branch
+        wait_until(lambda: count(queues(api)["graviton", "first_try"]) == count(before) + 9, every_s=1)
         full = queues(api)["graviton", "first_try"]
         assert (full["jobs"]["RUNNING"], full["running_vcpus"], full["max_vcpus"]) == (1, 1, 1)
         assert full["jobs"]["RUNNABLE"] >= 1
