@@ -41,18 +41,18 @@ class QueueJobs:
 def read_queue_jobs(connection: Connection, queue: Queue) -> QueueJobs:
     """Asks ListJobs and DescribeJobs, for at most `MAX_JOBS` of each status; the children of array jobs count."""
     batch = connection.client("batch")
-    runnable = list(_listed(batch, jobQueue=queue.name, jobStatus="RUNNABLE"))
-    started = [job for status in _STARTED for job in _listed(batch, jobQueue=queue.name, jobStatus=status)]
+    runnable = _some(batch, jobQueue=queue.name, jobStatus="RUNNABLE")
+    started = [job for status in _STARTED for job in _some(batch, jobQueue=queue.name, jobStatus=status)]
     # An array job is PENDING while its children wait and run.
-    pending = [job for job in _listed(batch, jobQueue=queue.name, jobStatus="PENDING") if job.get("arrayProperties")]
-    arrays = _described(batch, pending)
+    pending = [job for job in _some(batch, jobQueue=queue.name, jobStatus="PENDING") if job.get("arrayProperties")]
+    arrays = described(batch, pending)
     children = [
         child
         for array in arrays
-        if _children(array, "RUNNABLE")
-        for child in _listed(batch, arrayJobId=array["jobId"], jobStatus="RUNNABLE")
+        if children_in(array, "RUNNABLE")
+        for child in _some(batch, arrayJobId=array["jobId"], jobStatus="RUNNABLE")
     ]
-    details = _described(batch, started)
+    details = described(batch, started)
     waiting = sorted([*runnable, *children], key=lambda job: int(job.get("createdAt", 0)))
     return QueueJobs(
         queue=queue,
@@ -60,10 +60,10 @@ def read_queue_jobs(connection: Connection, queue: Queue) -> QueueJobs:
         blocked=tuple(
             WaitingJob(job["jobName"], queue, job["statusReason"]) for job in waiting if job.get("statusReason")
         ),
-        next_vcpus=max((vcpus_of(job) for job in _described(batch, waiting[:1])), default=0),
-        running=len(started) + sum(_children(array, *_STARTED) for array in arrays),
+        next_vcpus=max((vcpus_of(job) for job in described(batch, waiting[:1])), default=0),
+        running=len(started) + sum(children_in(array, *_STARTED) for array in arrays),
         running_vcpus=sum(map(vcpus_of, details))
-        + sum(vcpus_of(array) * _children(array, *_STARTED) for array in arrays),
+        + sum(vcpus_of(array) * children_in(array, *_STARTED) for array in arrays),
     )
 
 
@@ -72,15 +72,22 @@ def vcpus_of(job: Mapping[str, Any]) -> float:
     return asked_for(job.get("container") or {})[0]
 
 
-def _children(array: Mapping[str, Any], *statuses: str) -> int:
+def children_in(array: Mapping[str, Any], *statuses: str) -> int:
+    """How many children of an array job, as DescribeJobs shows it, are in these statuses."""
     summary = (array.get("arrayProperties") or {}).get("statusSummary") or {}
     return sum(int(summary.get(status, 0)) for status in statuses)
 
 
-def _listed(batch: Any, **of: str) -> Iterator[Mapping[str, Any]]:
+def listed(batch: Any, **of: str) -> Iterator[Mapping[str, Any]]:
+    """Jobs as ListJobs tells them, page by page as they are taken."""
     pages = batch.get_paginator("list_jobs").paginate(**of)
-    return islice((job for page in pages for job in page["jobSummaryList"]), MAX_JOBS)
+    return (job for page in pages for job in page["jobSummaryList"])
 
 
-def _described(batch: Any, jobs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def described(batch: Any, jobs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The same jobs as DescribeJobs tells them."""
     return list(describe_details(batch, (job["jobId"] for job in jobs)))
+
+
+def _some(batch: Any, **of: str) -> list[Mapping[str, Any]]:
+    return list(islice(listed(batch, **of), MAX_JOBS))

@@ -8,6 +8,7 @@ from typing import Any
 from answer import Answer, of_problem
 from deployment import Deployment
 from owners import owner_of
+from platform_calls import get_platform
 from problems import Problem, of_error
 from request import Request, parse
 from run_calls import (
@@ -41,6 +42,7 @@ _OPERATIONS: Mapping[str, Callable[[Deployment, Request, str], Answer]] = {
         list_results,
         cancel_run,
         resume_run,
+        get_platform,
         get_openapi,
     )
 }

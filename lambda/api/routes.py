@@ -152,6 +152,13 @@ ROUTES = (
         {202: "Run"},
         refusals=(404, 409, 422),
     ),
+    Route(
+        "GET",
+        "/platform",
+        "get_platform",
+        "The job queues, with their compute environments and how many jobs are in which state",
+        {200: "Platform"},
+    ),
     Route("GET", "/openapi.json", "get_openapi", "This description", {200: "OpenApi"}),
 )
 

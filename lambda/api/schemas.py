@@ -7,6 +7,7 @@ Schema = Mapping[str, Any]
 
 STATUSES: Sequence[str] = ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 TASK_STATUSES: Sequence[str] = ["PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED"]
+JOB_STATUSES: Sequence[str] = ["SUBMITTED", *TASK_STATUSES]
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
 TASK = r"^[A-Za-z][A-Za-z0-9_]{0,79}-[0-9]{1,7}$"
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9_-]{1,128}$"
@@ -140,6 +141,25 @@ COST: Schema = {
         *("region", "prices_as_of", "is_settled", "estimate", "estimate_error"),
     ],
 }
+ENVIRONMENT: Schema = thing(
+    name=TEXT,
+    kind={**TEXT, "description": "EC2 (on demand) or SPOT"},
+    state={"enum": ["ENABLED", "DISABLED"]},
+    status={**TEXT, "description": "VALID for one that works, INVALID for one that does not; or what happens to it"},
+    max_vcpus=COUNT,
+    instance_types={**several(TEXT), "description": "types or families"},
+)
+QUEUE: Schema = thing(
+    name=TEXT,
+    architecture=TEXT,
+    use={"enum": ["first_try", "next_tries"]},
+    state={"enum": ["ENABLED", "DISABLED", "DELETED"]},
+    environments={**several(ENVIRONMENT), "description": "in the order in which jobs go to them"},
+    jobs={**thing(**dict.fromkeys(JOB_STATUSES, COUNT)), "description": "of all runs; ended ones for about 7 days"},
+    at_least={**several({"enum": JOB_STATUSES}), "description": "states in which there may be more than was counted"},
+    running_vcpus={"type": "number", "minimum": 0, "description": "what its jobs take that run or start"},
+    max_vcpus={**COUNT, "description": "of its environments that work; queues may share environments"},
+)
 COMPONENTS: Mapping[str, Schema] = {
     "Cost": COST,
     "Doctor": thing(
@@ -195,6 +215,7 @@ COMPONENTS: Mapping[str, Schema] = {
         ),
         next=TOKEN,
     ),
+    "Platform": thing(queues=several(QUEUE)),
     "Log": thing(lines=several(thing(time=TIME_OR_NULL, text=TEXT)), truncated=FLAG),
     "Results": thing(
         results=several(thing(name=TEXT, title=TEXT, file_name=TEXT, bytes=COUNT, url=TEXT, expires_at=TIME_OR_NULL))

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from hpc.runs import Run
+from hpc.run import Run
 from hpc.stack import Stack
 from tests.denied_connection import denied_connection
 from tests.test_lambda.api_calls import event

@@ -8,7 +8,7 @@ from botocore.credentials import Credentials
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from web_application import addresses, errors, estimates, health, runs, security, submit, texts, wording
+from web_application import addresses, errors, estimates, health, platform, runs, security, submit, texts, wording
 from web_application.api import Api
 from web_application.config import Config
 
@@ -42,6 +42,6 @@ def create_app(config: Config, credentials: Credentials) -> Flask:
     wording.install(app)
     estimates.install(app)
     errors.install(app)
-    for module in (health, submit, runs):
+    for module in (health, submit, runs, platform):
         app.register_blueprint(module.blueprint)
     return app

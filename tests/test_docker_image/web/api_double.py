@@ -29,6 +29,7 @@ from werkzeug.serving import make_server
 from hpc import errors, parameters
 from hpc.workflows import PROJECT, Workflow, parse
 from tests.test_docker_image.web.api_contract import API, PROBLEM, defects_of, event_of, owner_of
+from tests.test_docker_image.web.platform_double import queues
 from tests.test_docker_image.web.run_double import FINAL, Run, text_of
 from tests.test_docker_image.web.s3_double import BUCKET, MOST_BYTES, S3Double
 from tests.test_docker_image.web.signature import is_signed
@@ -44,6 +45,7 @@ class ApiDouble:
     def __init__(self, takes_s: float = 3.0) -> None:
         self.takes_s = takes_s
         self.runs: dict[str, Run] = {}
+        self.queues = queues()
         self.s3 = S3Double()
         self.started: dict[str, tuple[str, str]] = {}
         self.calls: list[tuple[str, str, dict[str, str]]] = []
@@ -227,6 +229,9 @@ class ApiDouble:
             raise errors.Conflict(f"run {run.run_id} is {run.status}; expected one that failed or was cancelled")
         run.resume(self.takes_s)
         return 202, run.as_json()
+
+    def get_platform(self, _request: Any) -> Answer:
+        return 200, {"queues": self.queues}
 
     # parts of it
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_docker_image.web.conftest import ROOT
+from tests.test_docker_image.web.platform_double import make_busy, queues
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -51,6 +52,15 @@ def going(site):
     yield add
     for run in added:
         run.takes_s = 0.0
+
+
+@pytest.fixture
+def busy(site, monkeypatch):
+    """The platform's queues, with jobs in them."""
+    found = queues()
+    make_busy(found)
+    monkeypatch.setattr(site.double, "queues", found)
+    return found
 
 
 @pytest.fixture
@@ -213,6 +223,14 @@ def test_looking_again_leaves_alone_what_a_person_types_into_a_filter(visit, goi
     assert page.locator("tbody tr").count() == 1
 
 
+def test_the_platform_is_looked_at_again(visit, site, busy):
+    page = visit()
+    page.goto("/platform")
+    assert page.locator(".queues tbody tr").first.locator(".vcpus .figure").inner_text() == "400 of 512 vCPUs"
+    busy[0] |= {"running_vcpus": 8.0}
+    page.wait_for_selector(".queues .vcpus .figure:text-is('8 of 512 vCPUs')")
+
+
 def test_a_platform_that_stops_answering_leaves_the_last_picture(visit, site, going):
     run = going("Gone")
     page = visit()
@@ -229,6 +247,7 @@ def test_a_platform_that_stops_answering_leaves_the_last_picture(visit, site, go
 
 
 @in_each_look
+@pytest.mark.usefixtures("busy")
 def test_axe_finds_nothing(visit, site, going, look):
     """Every rule of axe, whatever it calls the impact."""
     failed = site.double.add_run("Axe", fails=True)
@@ -243,6 +262,7 @@ def test_axe_finds_nothing(visit, site, going, look):
         *(f"/runs/{run.run_id}" for run in (failed, done, going("Axe"), going("Axe2", waits=True))),
         f"/runs/{failed.run_id}/tasks/String_Repeat-3/log",
         "/runs/nothing",
+        "/platform",
     ]
     found = {}
     for path in paths:
@@ -267,10 +287,12 @@ def violations(page):
 @pytest.mark.parametrize(
     "size", [{"width": 320, "height": 700}, {"width": 768, "height": 1024}, {"width": 2560, "height": 1300}]
 )
+@pytest.mark.usefixtures("busy")
 def test_nothing_is_wider_than_the_screen(visit, site, size):
     run = site.double.add_run("W" * 64, fails=True, owner="o" * 120, reasons=["r" * 400])
     page = visit(size=size)
-    for path in ("/workflows", "/workflows/string_processing", "/runs", f"/runs/{run.run_id}", "/runs/nothing"):
+    of_runs = ("/runs", f"/runs/{run.run_id}", "/runs/nothing")
+    for path in ("/workflows", "/workflows/string_processing", *of_runs, "/platform"):
         page.goto(path)
         wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide[0] <= wide[1], path

@@ -34,6 +34,7 @@ def test_every_page_is_valid_in_both_languages(page, failed, language, headers):
         f"/runs/{failed.run_id}?state=String_Repeat&task_status=FAILED",
         f"/runs/{failed.run_id}/tasks/String_Repeat-3/log",
         f"/runs/{running.run_id}/tasks/String_Split-0/log",
+        "/platform",
     ]
     for path in paths:
         answer = page.client.get(path, headers=headers)
