@@ -46,17 +46,17 @@ def test_each_finding_is_shown_with_what_to_do_above_the_progress(page, waiting,
 
 
 @pytest.mark.parametrize(
-    "attributes",
+    ("age_s", "status", "waits"),
     [
-        pytest.param({"created_at": ago(5), "waits": True, "status_said": "RUNNING"}, id="only just submitted"),
-        pytest.param({"created_at": ago(5), "status_said": "PENDING"}, id="only just submitted, not started"),
-        pytest.param({"created_at": ago(600), "status_said": "RUNNING"}, id="tasks run"),
-        pytest.param({"created_at": ago(600), "waits": True, "status_said": "FAILED"}, id="it is over"),
-        pytest.param({"created_at": ago(6001), "status_said": "RUNNING"}, id="all tasks are done"),
+        pytest.param(5, "RUNNING", True, id="only just submitted"),
+        pytest.param(5, "PENDING", True, id="only just submitted, not started"),
+        pytest.param(600, "RUNNING", False, id="tasks run"),
+        pytest.param(600, "FAILED", True, id="it is over"),
+        pytest.param(6001, "RUNNING", False, id="all tasks are done"),
     ],
 )
-def test_a_run_that_does_not_wait_is_not_asked_about(page, attributes):
-    run = page.double.add_run("Soil1", takes_s=6000, **attributes)
+def test_a_run_that_does_not_wait_is_not_asked_about(page, age_s, status, waits):
+    run = page.double.add_run("Soil1", takes_s=6000, created_at=ago(age_s), status_said=status, waits=waits)
     assert shown(page, run) is None
     assert times_asked(page) == 0
 
