@@ -58,6 +58,9 @@ class TestRequests:
             ({"day": "2026-1-1"}, ["day"]),
             ({"status": "succeeded", "sort": "x"}, ["sort", "status"]),
             ({"next": "a" * 2001}, ["next"]),
+            ({"next": "a+b"}, ["next"]),
+            ({"owner": "o" * 2049}, ["owner"]),
+            ({"owner": "Zoë"}, ["owner"]),
         ],
     )
     def test_queries_that_are_not_allowed(self, function, query, fields):
