@@ -24,6 +24,7 @@ NEXT: Schema = {
     "pattern": r"^[A-Za-z0-9_=-]{0,2000}$",
     "description": "the `next` of the page before",
 }
+NEXT_TASKS: Schema = {**NEXT, "pattern": r"^[0-9]{1,7}$"}
 # No name of IAM's has other characters.
 # Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 OWNER: Schema = {
@@ -111,7 +112,7 @@ ROUTES = (
             "state": {"type": "string", "maxLength": 80, "description": "a step's state"},
             "status": one_of(TASK_STATUSES),
             "limit": LIMIT,
-            "next": NEXT,
+            "next": NEXT_TASKS,
         },
         refusals=(404, 422),
     ),
