@@ -32,7 +32,6 @@ SIGNED_HEADERS = {"content-type", "idempotency-key"}
 # What of an allowed request may be refused all the same, because no description of all requests could tell it.
 BEYOND_THE_DESCRIPTION: Mapping[str, set[str]] = {
     "list_runs": {"next"},  # only what an earlier page gave is one
-    "list_tasks": {"next"},
     "create_upload": {"project", "file_name"},  # GET /workflows has what a workflow's parameters allow
     "create_run": {"Idempotency-Key"},  # optional for a dry run only
 }
@@ -113,13 +112,19 @@ def description(api, run) -> Any:
 
 
 @pytest.fixture(scope="module")
+def description_of_one_run(api, run) -> Any:
+    """The document for a run that is there: of another one nothing but 404 would be said, whatever is asked."""
+    return description_of(api, api.get("/openapi.json").document, {}, **{"path.run_id": run["run_id"]})
+
+
+@pytest.fixture(scope="module")
 def description_of_dry_runs(api, uploaded) -> Any:
-    """The document, with the parameters as the string workflow has them; no run starts."""
+    """The document for one workflow, with the parameters as that has them; no run starts."""
     document = api.get("/openapi.json").document
-    (parameters,) = [each["parameters"] for each in api.get("/workflows").document["workflows"]]
-    document["components"]["schemas"]["NewRun"]["properties"]["parameters"] = parameters
+    (workflow,) = api.get("/workflows").document["workflows"]
+    body = document["components"]["schemas"]["NewRun"]["properties"]
+    body |= {"workflow": {"enum": [workflow["name"]]}, "parameters": workflow["parameters"]}
     names = {
-        "body.workflow": ["string_processing"],
         "body.parameters.INPUT_BUCKET": [uploaded["bucket"]],
         "body.parameters.OUTPUT_BUCKET": [uploaded["bucket"]],
         "body.parameters.INPUT_KEY": [uploaded["key"]],
@@ -172,6 +177,10 @@ def try_out(description: Any, operation: str, session: requests.Session) -> None
 @pytest.mark.parametrize("operation", [f"{route.method} {route.path}" for route in ROUTES])
 def test_what_is_answered_is_described(description, operation, session):
     try_out(description, operation, session)
+
+
+def test_what_is_asked_of_a_run_is_checked(description_of_one_run, session):
+    try_out(description_of_one_run, "GET /runs/{run_id}/tasks", session)
 
 
 def test_parameters_are_checked_as_the_workflow_describes_them(description_of_dry_runs, session):
