@@ -19,7 +19,19 @@ LIMIT: Schema = {
     "default": 50,
     "description": "a whole number from 1 to 100",
 }
-NEXT: Schema = {"type": "string", "maxLength": 2000, "description": "the `next` of the page before"}
+NEXT: Schema = {
+    "type": "string",
+    "pattern": r"^[A-Za-z0-9_=-]{0,2000}$",
+    "description": "the `next` of the page before",
+}
+NEXT_TASKS: Schema = {**NEXT, "pattern": r"^[0-9]{1,7}$"}
+# No name of IAM's has other characters.
+# Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+OWNER: Schema = {
+    "type": "string",
+    "pattern": r"^[!-~]{0,2048}$",
+    "description": "an owner, or `me` for the caller",
+}
 
 
 def idempotency_key(use: str) -> Mapping[str, Schema]:
@@ -83,7 +95,7 @@ ROUTES = (
         query={
             "status": one_of(STATUSES),
             "workflow": {"type": "string", "maxLength": 80, "description": "a workflow's name"},
-            "owner": {"type": "string", "maxLength": 2048, "description": "an owner, or `me` for the caller"},
+            "owner": OWNER,
             "day": {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "description": "a day (UTC)"},
             "limit": LIMIT,
             "next": NEXT,
@@ -100,7 +112,7 @@ ROUTES = (
             "state": {"type": "string", "maxLength": 80, "description": "a step's state"},
             "status": one_of(TASK_STATUSES),
             "limit": LIMIT,
-            "next": NEXT,
+            "next": NEXT_TASKS,
         },
         refusals=(404, 422),
     ),

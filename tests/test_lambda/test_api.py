@@ -58,10 +58,18 @@ class TestRequests:
             ({"day": "2026-1-1"}, ["day"]),
             ({"status": "succeeded", "sort": "x"}, ["sort", "status"]),
             ({"next": "a" * 2001}, ["next"]),
+            ({"next": "a+b"}, ["next"]),
+            ({"owner": "o" * 2049}, ["owner"]),
+            ({"owner": "Zoë"}, ["owner"]),
         ],
     )
     def test_queries_that_are_not_allowed(self, function, query, fields):
         assert refusal(function, event(query=query)) == (400, fields)
+
+    @pytest.mark.parametrize("token", ["", "-1", "WyJh", "0" * 8])
+    def test_a_page_of_tasks_begins_at_a_number(self, function, token):
+        given = event(resource="/runs/{run_id}/tasks", path={"run_id": "R1"}, query={"next": token})
+        assert refusal(function, given) == (400, ["next"])
 
     @pytest.mark.parametrize(
         ("body", "status", "fields"),
