@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from hpc.connection import Connection
-from hpc.runs import Run, Runs, as_text
+from hpc.run import Run, as_text
 
 Row = dict[str, Any]
 
@@ -20,30 +19,15 @@ REASON = "String_Repeat-3: exit code 1: found a line of 70,000 bytes, expected a
 _WAITED, _TOOK = timedelta(seconds=2), timedelta(seconds=90)
 
 
-class _NewRows:
-    """Takes a table's place below `Runs` and keeps what is put into it."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-
-    def table(self, _name: str) -> _NewRows:
-        return self
-
-    def put_item(self, *, Item: Row, ConditionExpression: str) -> None:  # noqa: ARG002 -- boto3's names
-        self.rows.append(Item)
-
-
 def ended_runs(count: int, *, until: datetime) -> Iterator[Row]:
     """So many rows, newest first: the last 90 days before `until` in equal steps, with all ends, and many owners.
 
-    The row of a submission is made by `hpc.runs`; what the execution adds to it comes from the same run.
+    The row of a submission is made by `hpc.run`; what the execution adds to it comes from the same run.
     """
     step = timedelta(days=DAYS) / count
     for number in range(count):
         created_at = until - step * (number + 1)
-        new = _NewRows()
-        Runs(cast(Connection, new), "").create(_run(number, created_at))
-        yield new.rows[0] | _end(STATUSES[number % len(STATUSES)], created_at)
+        yield _run(number, created_at).as_item() | _end(STATUSES[number % len(STATUSES)], created_at)
 
 
 def _run(number: int, created_at: datetime) -> Run:

@@ -32,7 +32,7 @@ from benchmarks.timed_calls import Caller, WrongAnswer, in_turn, percentile, rat
 from hpc import stack
 from hpc.connecting import to_laptop
 from hpc.local.platform import STATE_FILE, PlatformState
-from hpc.runs import FINAL
+from hpc.run import FINAL
 
 BARE = "bare Flask, one GetItem"
 WARM_UPS = 3
