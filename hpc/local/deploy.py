@@ -34,6 +34,7 @@ _SOURCES = (
     "lambda",
     "hpc/*.py",  # the API's function has copies of some, and of those below
     "hpc/checks",
+    "hpc/cost",
 )
 _SKIPPED = ("__pycache__", ".egg-info")
 _COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")

@@ -13,7 +13,7 @@ def test_a_thousand_shards_finish_correct_while_a_fifth_of_the_attempts_is_recla
     # Given instances that go away, before a job has begun or in the middle of it
     platform.set_faults(
         {"job_name": "*-String_Repeat_Group-*", "action": "reclaim", "rate": RATE, "seed": 1},
-        {"job_name": "*-String_Reverse_Group-*", "action": "reclaim", "rate": RATE, "seed": 2, "after_s": 0.005},
+        {"job_name": "*-String_Reverse_Group-*", "action": "reclaim", "rate": RATE, "seed": 2, "after_s": 0.001},
     )
     # When
     run_id = platform.submit(lines_file, "Reclaimed1000", 1)

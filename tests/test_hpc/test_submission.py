@@ -62,7 +62,8 @@ def test_an_execution_that_cannot_be_started_is_a_failed_run(connection, stack, 
     broken = dataclasses.replace(stack, state_machines={"string_processing": gone})
     with pytest.raises(HpcError, match="its execution could not be started: StateMachineDoesNotExist: "):
         definitions = newest(connection, stack, string_processing)
-        checked = Checked({"ProjectNo": project}, input_etag="", definitions=definitions)
+        given = {"ProjectNo": project, "INPUT_BUCKET": "data-bucket", "INPUT_KEY": "uploads/a", "SPLIT_NUM": 1}
+        checked = Checked(given, input_etag="", definitions=definitions)
         start(connection, broken, string_processing, checked, owner="me")
     (run,) = [run for run in Runs(connection, stack.run_table).recent(1) if run.project == project]
     assert run.status == "FAILED"

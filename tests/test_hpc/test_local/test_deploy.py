@@ -55,7 +55,7 @@ def test_a_job_s_code_and_caches_change_nothing(project):
 def test_what_the_api_s_function_copies_is_a_source(tmp_path):
     root = Path(__file__).resolve().parents[3]
     gather(FUNCTION, packages=root, into=tmp_path)
-    copied = {file.relative_to(tmp_path) for file in (tmp_path / "hpc").rglob("*.py")}
+    copied = {file.relative_to(tmp_path) for file in (tmp_path / "hpc").rglob("*") if file.is_file()}
     assert len(copied) > 20
     assert copied - {file.relative_to(root) for file in source_files(root)} == set()
 

@@ -95,6 +95,10 @@ def are_up(state: Path, *names: str) -> bool:
     return all((state / f"{name}.up").exists() for name in names or ("object store", "emulator", "front door"))
 
 
+# The object store, the emulator and the front door.
+CHILDREN = 3
+
+
 def pids(state: Path) -> dict[str, int]:
     return json.loads((state / "children.json").read_text())
 
@@ -132,11 +136,11 @@ def test_it_ends_although_the_emulator_never_comes_up(start, state):
 @pytest.mark.parametrize("victim", ["object store", "emulator", "front door"])
 def test_a_child_that_dies_is_started_again(start, state, victim):
     process = start()
-    wait_until(lambda: are_up(state))
+    # A process may say that it is up before the supervisor has written down which one it is.
+    wait_until(lambda: are_up(state) and len(pids(state)) == CHILDREN)
     before = pids(state)
     (state / f"{victim}.up").unlink()
     os.kill(before[victim], signal.SIGKILL)
-    # The new process may say that it is up before the supervisor has written down which one it is.
     wait_until(lambda: are_up(state) and pids(state)[victim] != before[victim])
     after = pids(state)
     assert {**after, victim: 0} == {**before, victim: 0}
