@@ -113,7 +113,7 @@ def fill(state: PlatformState, count: int, console: Console) -> tuple[str, str, 
             batch.put_item(Item=row)
     console.print(f"{count:,} rows written in {time.monotonic() - started:.0f} s")
     late = rows[int(LATE * count)]
-    return name, late["pk"], late["day"]
+    return name, late["pk"], late["created_at"][:10]
 
 
 def submit(
