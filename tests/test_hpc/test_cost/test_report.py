@@ -152,6 +152,19 @@ def test_an_estimate_comes_from_earlier_runs_when_there_are_any(expected, start_
     assert found["cost_usd"]["low"] == pytest.approx(0.1008, rel=0.01)
 
 
+def test_few_runs_are_counted_anew_for_an_estimate_and_all_that_are_kept(
+    expected, start_run, add_task, settle, uploaded
+):
+    given = {**uploaded, "architecture": "architecture-of-many-runs"}
+    for number in range(5):
+        run = start_run(parameters=given, input_bytes=50, execution_arn=f"arn:{number}")
+        add_task(run)
+        settle(run)
+    assert expected("architecture-of-many-runs")["runs"] == 3
+    # Those three are in their rows now.
+    assert expected("architecture-of-many-runs")["runs"] == 5
+
+
 @pytest.mark.parametrize(
     ("cost", "error"),
     [((1, 2), 0.0), ((0.5, 1), 0.0), ((2, 9), 0.0), ((3, 4), 0.5), ((0.25, 0.5), -0.5)],
