@@ -17,6 +17,7 @@ from botocore.config import Config
 
 from hpc.local.batch import BatchConfig, BatchError, BatchPorts, BatchService, attempt
 from hpc.local.batch.process import ProcessRequest, ProcessResult
+from tests.test_hpc.test_local.test_batch.warm_jobs import Jobs
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 FINAL = ("SUCCEEDED", "FAILED")
@@ -257,3 +258,10 @@ def is_alive() -> Callable[[int], bool]:
         return bool(state.strip()) and not state.startswith("Z")
 
     return check
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    made = Jobs(tmp_path)
+    yield made
+    made.warm.close()
