@@ -28,6 +28,9 @@ SPLIT_PUTS, RUN_REQUESTS = 1, Interval(10, 60)
 # Seconds of an invocation: a start, and what was measured for a thousand shards (lambda/README.md).
 INVOCATION_S, THOUSAND_SHARDS_S = Interval(0.1, 1.5), 0.2
 _MIB_PER_GIB = 1024
+NAMES = ("step_functions", "functions", "requests", "table")
+# The model walks any definition, and knows no more of Amazon States Language than the workflows that there are need.
+_NOT_UNDERSTOOD = (UndecidedChoice, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,18 @@ def services_of(workflow: Workflow, definition: Mapping[str, Any], extent: Exten
     fan = Fan(extent.shards, 0 if extent.in_groups else extent.shards, GROUP_SIZE)
     try:
         usage = run_usage(definition, fan, tuple(parameter.name for parameter in workflow.parameters))
-    except (UndecidedChoice, KeyError) as error:
-        return {"services": Part(None, (f"Step Functions, Lambda and S3 requests not in the cost: {error}",))}
+    except _NOT_UNDERSTOOD as error:
+        said = f"Step Functions, Lambda, S3 requests and rows not in the cost: {type(error).__name__}: {error}"
+        return {name: Part(None, (said,) if name == NAMES[0] else ()) for name in NAMES}
     jobs = usage.calls["batch:submitJob"]
     share = extent.jobs / jobs if jobs and extent.jobs is not None else 1.0
-    counted = {
-        "step_functions": {"transition": Interval.exactly(usage.transitions * share)},
-        "functions": _functions(workflow, usage, extent, share),
-        "requests": _requests(workflow, extent),
-        "table": _rows_and_messages(usage, share),
-    }
-    return {name: _part(name, amounts, prices) for name, amounts in counted.items()}
+    counted = (
+        {"transition": Interval.exactly(usage.transitions * share)},
+        _functions(workflow, usage, extent, share),
+        _requests(workflow, extent),
+        _rows_and_messages(usage, share),
+    )
+    return {name: _part(name, amounts, prices) for name, amounts in zip(NAMES, counted, strict=True)}
 
 
 def good_run(workflow: Workflow, definition: Mapping[str, Any], shards: Interval, prices: Prices) -> Interval | None:

@@ -9,7 +9,7 @@ from benchmarks.estimate import estimate as counted
 from hpc.cost.execution_model import Fan
 from hpc.cost.interval import Interval
 from hpc.cost.prices import Prices, read_prices
-from hpc.cost.services import Extent, services_of
+from hpc.cost.services import NAMES, Extent, good_run, services_of
 from hpc.workflow_folders import workflows_dir
 
 FOLDER = workflows_dir() / "string_processing"
@@ -64,9 +64,24 @@ def test_where_prices_are_not_known_the_parts_say_so(string_processing):
     )
 
 
-def test_a_definition_that_the_model_does_not_understand_is_said_to_be_one(string_processing):
-    choice = {"Type": "Choice", "Choices": [{"Variable": "$.weather", "StringEquals": "fine", "Next": "End"}]}
-    odd = {"StartAt": "Ask", "States": {"Ask": choice, "End": {"Type": "Succeed"}}}
-    (part,) = of(string_processing, Extent(10, False, 23), definition=odd).values()
-    assert part.usd is None
-    assert "Step Functions, Lambda and S3 requests not in the cost: Choice Ask: found $.weather" in part.unknown[0]
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (
+            {"Type": "Choice", "Choices": [{"Variable": "$.weather", "StringEquals": "fine", "Next": "End"}]},
+            "$.weather",
+        ),
+        ({"Type": "Pass", "Result": "a text", "Next": "Under"}, "TypeError"),
+        ({"Type": "Unheard", "Next": "End"}, "KeyError: 'Unheard'"),
+        ({"Type": "Pass", "Next": "Nowhere"}, "KeyError: 'Nowhere'"),
+    ],
+)
+def test_a_definition_that_the_model_does_not_understand_is_said_to_be_one(string_processing, first, said):
+    under = {"Type": "Pass", "Result": 1, "ResultPath": "$.more", "Next": "End"}
+    odd = {"StartAt": "First", "States": {"First": first, "Under": under, "End": {"Type": "Succeed"}}}
+    parts = of(string_processing, Extent(10, False, 23), definition=odd)
+    assert {name: part.usd for name, part in parts.items()} == dict.fromkeys(NAMES)
+    (note,) = [line for part in parts.values() for line in part.unknown]
+    assert note.startswith("Step Functions, Lambda, S3 requests and rows not in the cost: ")
+    assert said in note
+    assert good_run(string_processing, odd, Interval(1, 2), PRICES) is None
