@@ -44,9 +44,7 @@ def dollars(amount: Mapping[str, float] | None) -> str:
 
 
 def estimate_line(estimate: Mapping[str, Any]) -> str:
-    """What a run is expected to cost, in one sentence; empty without an estimate."""
-    if not estimate:
-        return ""
+    """What a run is expected to cost, and by what."""
     runs = estimate.get("runs", 0)
     by = plural(runs, "earlier run") if estimate["basis"] == EARLIER_RUNS else "what its jobs may use at most"
     return f"{dollars(estimate['cost_usd'])}, by {by}"

@@ -151,7 +151,12 @@ def resume(stack_name: str | None, run_id: str, overwrite: bool) -> None:
 
 
 def _say_estimate(submitted: Run, *, on_laptop: bool) -> None:
-    if line := cost_display.estimate_line(submitted.estimate):
+    if not submitted.estimate:
+        return
+    if submitted.estimate["cost_usd"] is None:
+        say(f"What it {'would cost on AWS' if on_laptop else 'will cost'} is not known beforehand")
+    else:
+        line = cost_display.estimate_line(submitted.estimate)
         say(f"{'On AWS it would' if on_laptop else 'It is expected to'} cost {line}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,11 @@ class Interval:
     def of_json(cls, kept: Mapping[str, Any]) -> Interval:
         """What `as_json` gave."""
         return cls(float(kept["low"]), float(kept["high"]))
+
+    @classmethod
+    def total(cls, intervals: Iterable[Interval]) -> Interval:
+        """All of these together; nothing without any."""
+        return sum(intervals, NOTHING)
 
     def __add__(self, other: Interval) -> Interval:
         return Interval(self.low + other.low, self.high + other.high)

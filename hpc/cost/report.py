@@ -41,7 +41,6 @@ class Costs:
         self._deployed = deployed
         self._workflow = workflow
         self._runs = Runs(connection, deployed.run_table)
-        self._counted_anew = 0
 
     def of(self, run: Run) -> dict[str, Any]:
         """What a run, which must have its parameters, costs so far; of one that is over, what it did cost.
@@ -65,8 +64,13 @@ class Costs:
         expected = self._sampled_shards(parameters, input_bytes) if shards is None else Interval.exactly(shards)
         work = Work(parameters, input_bytes, expected)
         newest = self._runs.newest(rows_at_once=ROWS_LOOKED_AT)
-        self._counted_anew = 0
-        if (found := by_earlier_runs(self._workflow, work, newest, self._known)) is not None:
+        anew = iter(range(RUNS_COUNTED_ANEW))
+
+        def known(run: Run) -> Known | None:
+            is_kept = bool(run.cost) and run.is_settled
+            return self._known(run) if is_kept or next(anew, None) is not None else None
+
+        if (found := by_earlier_runs(self._workflow, work, newest, known)) is not None:
             return found
         architecture = parameters.get("architecture")
         queues = [queue for queue in self._queues if architecture in (None, queue.architecture)] or self._queues
@@ -90,10 +94,6 @@ class Costs:
         return dict(json.loads(machine["definition"]))
 
     def _known(self, run: Run) -> Known | None:
-        if not (run.cost and run.is_settled):
-            if self._counted_anew == RUNS_COUNTED_ANEW:
-                return None
-            self._counted_anew += 1
         try:
             found = self.of(run)
         except COULD_NOT_LOOK:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hpc.cost.attempts import SPOT, SPOT_SHARES, Attempt, disk_cost, on_demand_cost
@@ -19,7 +19,7 @@ class Part:
     usd: Interval | None
     unknown: tuple[str, ...] = ()
 
-    def as_json(self) -> Any:
+    def as_json(self) -> dict[str, float] | None:
         return self.usd.as_json() if self.usd else None
 
 
@@ -34,13 +34,11 @@ class RunCost:
     prices: Prices
     parts: Mapping[str, Part]
     failed: Interval
-    attempts: int
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...]
 
     @property
     def total(self) -> Interval | None:
-        known = [part.usd for part in self.parts.values() if part.usd]
-        total = sum(known, NOTHING)
+        total = Interval.total(part.usd for part in self.parts.values() if part.usd)
         return total if total != NOTHING else None
 
     def as_json(self) -> dict[str, Any]:
@@ -76,7 +74,7 @@ def run_cost(
         **services,
     }
     notes = [*bill.notes(), *_missing_disks(disks), *(line for part in services.values() for line in part.unknown)]
-    return RunCost(prices, parts, bill.failed, len(attempts), tuple(notes))
+    return RunCost(prices, parts, bill.failed, tuple(notes))
 
 
 class _Bill:
@@ -131,7 +129,7 @@ class _Bill:
 def _sum(costs: Sequence[Interval | None]) -> Interval | None:
     """Of those that are known; None when none of them is, nothing when there are none."""
     known = [each for each in costs if each is not None]
-    return sum(known, NOTHING) if known or not costs else None
+    return Interval.total(known) if known or not costs else None
 
 
 def _missing_disks(disks: Sequence[Interval | None]) -> list[str]:

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from hpc.cost.execution_model import Fan, UndecidedChoice, Usage, run_usage
-from hpc.cost.interval import NOTHING, Interval
+from hpc.cost.interval import Interval
 from hpc.cost.prices import Prices
 from hpc.cost.run_cost import Part
 from hpc.workflows import Workflow
@@ -67,15 +67,14 @@ def services_of(workflow: Workflow, definition: Mapping[str, Any], extent: Exten
 
 def good_run(workflow: Workflow, definition: Mapping[str, Any], shards: Interval, prices: Prices) -> Interval | None:
     """The services of a run that goes well: from few shards in groups to many without; None where not all is known."""
-    few, many = (
-        services_of(workflow, definition, Extent(round(number), in_groups), prices)
-        for number, in_groups in ((shards.low, True), (shards.high, False))
-    )
-    parts = [part.usd for part in (*few.values(), *many.values())]
-    if any(usd is None for usd in parts):
-        return None
-    least, most = (sum((part.usd for part in each.values() if part.usd), NOTHING) for each in (few, many))
-    return Interval(least.low, most.high)
+    totals = []
+    for number, in_groups in ((shards.low, True), (shards.high, False)):
+        parts = services_of(workflow, definition, Extent(round(number), in_groups), prices).values()
+        known = [part.usd for part in parts if part.usd is not None]
+        if len(known) < len(parts):
+            return None
+        totals.append(Interval.total(known))
+    return Interval(totals[0].low, totals[1].high)
 
 
 def _part(name: str, amounts: Mapping[str, Interval], prices: Prices) -> Part:

@@ -1,19 +1,18 @@
-"""What Spot instances cost: by type, zone and time, from EC2's history, which goes back 90 days."""
+"""What Spot instances cost: by type, zone and time, from EC2's history, which goes back 90 days.
+
+Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotPriceHistory.html
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hpc.checks.findings import COULD_NOT_LOOK
 from hpc.connection import Connection
 from hpc.cost.attempts import SPOT, Attempt
 from hpc.cost.instance_types import family_of, vcpus_of
 from hpc.cost.interval import Interval
-
-# Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotPriceHistory.html
-HISTORY = timedelta(days=90)
-_LINUX = ["Linux/UNIX", "Linux/UNIX (Amazon VPC)"]
 
 Place = tuple[str, str]
 
@@ -53,7 +52,7 @@ def _history(connection: Connection, place: Place, span: tuple[datetime, datetim
         answers = pages.paginate(
             InstanceTypes=[instance_type],
             AvailabilityZone=zone,
-            ProductDescriptions=_LINUX,
+            ProductDescriptions=["Linux/UNIX"],
             StartTime=span[0],
             EndTime=span[1],
         )

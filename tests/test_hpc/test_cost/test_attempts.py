@@ -43,7 +43,7 @@ def test_an_instance_type_tells_its_family_and_size():
     assert [vcpus_of(name) for name in ("r6g.medium", "r5.large", "r5.xlarge", "r6g.16xlarge")] == [1, 2, 4, 64]
     assert [vcpus_of(name) for name in ("r6g", "r5.metal", "")] == [None, None, None]
     assert [family_of(name) for name in ("r6g.16xlarge", "r6g")] == ["r6g", "r6g"]
-    assert [gib_per_vcpu(name) for name in ("r6g", "m5", "c7g", "p5", "r4")] == [8, 4, 2, None, None]
+    assert [gib_per_vcpu(name) for name in ("r6g", "m5", "c7g", "c5n", "p5", "r4")] == [8, 4, 2, 2.625, None, None]
 
 
 def test_a_job_pays_for_the_share_of_the_instance_that_nobody_else_can_use():

@@ -109,17 +109,17 @@ def by_definitions(workflow, *queues, work=WORK, **changes):
     return by_job_definitions(workflow, work, definitions(**changes), queues, PRICES).cost
 
 
-def test_without_earlier_runs_each_task_takes_a_second_to_its_timeout(string_processing):
+def test_without_earlier_runs_each_task_takes_a_cold_start_to_its_timeout(string_processing):
     # One split, ten shards in each of two branches, two merges.
     tasks = 1 + 2 * 10 + 2
     assert by_definitions(string_processing, queue()) == Interval(
-        pytest.approx(tasks * 0.05 / 3600), pytest.approx(tasks * 0.05)
+        pytest.approx(tasks * 0.05 * 0.3 / 3600), pytest.approx(tasks * 0.05)
     )
 
 
 def test_spot_may_cost_a_tenth_and_other_families_other_prices(string_processing):
     found = by_definitions(string_processing, queue("SPOT", "r6g", "r5"), queue("EC2", "r99", use="next_tries"))
-    assert found == Interval(pytest.approx(23 * 0.1 * 0.05 / 3600), pytest.approx(23 * 0.06))
+    assert found == Interval(pytest.approx(23 * 0.1 * 0.05 * 0.3 / 3600), pytest.approx(23 * 0.06))
 
 
 def test_what_is_not_known_makes_no_estimate(string_processing):

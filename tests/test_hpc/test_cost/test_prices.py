@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 
 from hpc.cost.instance_types import gib_per_vcpu
-from hpc.cost.prices import TABLE, read_prices
+from hpc.cost.prices import TABLE, read_prices, read_table
 from hpc.cost.refresh import refreshed
 from hpc.errors import PlatformUnreachable
 
@@ -19,6 +19,11 @@ def test_the_table_has_the_default_families_in_the_common_regions():
         assert {"r6g", "r5"} <= set(prices.vcpu_hour)
         assert prices.gp3_gib_month
         assert re.fullmatch(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]", prices.as_of)
+
+
+def test_the_table_is_as_a_refresh_writes_it():
+    """So that what changed with one can be seen."""
+    assert TABLE.read_text("utf-8") == json.dumps(read_table(), indent=1) + "\n"
 
 
 def test_every_price_is_plausible():
