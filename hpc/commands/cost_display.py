@@ -24,8 +24,6 @@ _NAMES = {
     "table_usd": "DynamoDB and SNS",
     "failed_attempts_usd": "Of it, attempts that failed",
 }
-
-
 _SMALLEST = 0.0001
 _NONE = {"low": 0.0, "high": 0.0}
 
