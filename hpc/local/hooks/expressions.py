@@ -19,8 +19,7 @@ _KEPT = 512
 def install() -> None:
     """Keeps tokens and errors of expressions by their text."""
     tokenize = lru_cache(_KEPT)(dynamodb._tokenize)
-    find_keyword = dynamodb._check_reserved_keyword_usage
-    keyword_of = lru_cache(_KEPT)(find_keyword)
+    keyword_of = lru_cache(_KEPT)(dynamodb._check_reserved_keyword_usage)
     replace(dynamodb, "_tokenize", lambda expression: list(tokenize(expression)))
     replace(dynamodb, "_check_reserved_keyword_usage", lambda tokens: keyword_of(tuple(tokens)))
     replace(dynamodb, "_condition_syntax_error", lru_cache(_KEPT)(dynamodb._condition_syntax_error))
