@@ -40,6 +40,13 @@ def test_exactly_what_is_imported_is_copied_also_from_within_functions(project: 
     assert (project / "out/fastjsonschema/__init__.py").is_file()
 
 
+def test_the_data_of_a_module_comes_with_it_and_no_other_data(project: Path) -> None:
+    (project / "shared/one.json").write_text("{}")
+    (project / "shared/not_imported.json").write_text("{}")
+    gathered(project)
+    assert [path.name for path in (project / "out/shared").rglob("*.json")] == ["one.json"]
+
+
 @pytest.mark.parametrize("line", ["import click", "from rich.console import Console", "import nothing_such"])
 def test_what_lambda_does_not_have_is_refused_by_name(project: Path, line: str) -> None:
     (project / "shared/two.py").write_text(f"x = 1\n{line}")
