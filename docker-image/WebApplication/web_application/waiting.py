@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,15 +36,23 @@ def waits(run: Mapping[str, Any], steps: Sequence[Step]) -> bool:
 
 
 def _found(run_id: str) -> Lines:
-    """As it was answered within the last half minute; a refusal counts as an answer."""
+    """As it was answered within the last half minute; a refusal counts as an answer.
+
+    Whoever comes while somebody else is still waiting for it gets what was found before: a look may take many seconds,
+    and threads are few.
+    """
+    kept: dict[str, tuple[float, Lines]] = current_app.extensions.setdefault("waiting", {})
     now = time.monotonic()
-    kept: dict[str, tuple[float, Lines]] = current_app.extensions.get("waiting", {})
-    fresh = {each: (at, lines) for each, (at, lines) in kept.items() if now - at <= _GOOD_FOR_S}
-    if run_id not in fresh:
-        lines = _asked(run_id)
-        fresh[run_id] = (time.monotonic(), lines)
-    current_app.extensions["waiting"] = fresh
-    return fresh[run_id][1]
+    # Of a copy: other threads add to it.
+    for each, (at, _) in [*kept.items()]:
+        if each != run_id and now - at > _GOOD_FOR_S:
+            kept.pop(each, None)
+    asked_at, lines = kept.get(run_id, (-math.inf, []))
+    if now - asked_at <= _GOOD_FOR_S:
+        return lines
+    kept[run_id] = (now, lines)
+    kept[run_id] = (time.monotonic(), found := _asked(run_id))
+    return found
 
 
 def _asked(run_id: str) -> Lines:

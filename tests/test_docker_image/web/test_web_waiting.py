@@ -101,3 +101,20 @@ def test_looking_again_asks_once_in_half_a_minute(page, waiting, monkeypatch):
     assert shown(page, waiting)
     assert times_asked(page) == 3
     assert [*page.client.application.extensions["waiting"]] == [waiting.run_id]
+
+
+def test_who_comes_while_it_is_being_asked_gets_the_page_without_asking_too(page, waiting, monkeypatch):
+    answer = page.double.get_doctor
+    meanwhile = []
+
+    def slow(request):
+        if times_asked(page) == 1:
+            other = page.client.application.test_client()
+            meanwhile.append(other.get(f"/runs/{waiting.run_id}"))
+        return answer(request)
+
+    monkeypatch.setattr(page.double, "get_doctor", slow)
+    assert shown(page, waiting)
+    assert [answered.status_code for answered in meanwhile] == [200]
+    assert parsed(meanwhile[0]).select_one("section.waits") is None
+    assert times_asked(page) == 1
