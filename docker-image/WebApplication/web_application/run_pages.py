@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from web_application import current, graph, waiting
-from web_application.api import Problem
+from web_application.api import ApiUnreachable, Problem
 from web_application.texts import in_words
 from web_application.wording import FINAL, seconds_between
 
@@ -126,7 +126,7 @@ def _cost(run: Mapping[str, Any]) -> dict[str, Any] | None:
     """What it costs; None where that cannot be told, which is no reason to show nothing else."""
     try:
         return dict(current.get("runs", run["run_id"], "cost"))
-    except Problem:
+    except (Problem, ApiUnreachable):
         return None
 
 

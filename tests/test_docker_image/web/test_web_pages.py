@@ -324,9 +324,10 @@ def test_a_run_that_has_only_begun_has_no_cost_yet(page):
     assert "Nothing that has a price ran yet." in words(section)
 
 
-def test_a_cost_that_cannot_be_told_keeps_nobody_from_the_run(page, monkeypatch):
+@pytest.mark.parametrize("status", [422, 500, 503])
+def test_a_cost_that_cannot_be_told_keeps_nobody_from_the_run(page, monkeypatch, status):
     def refuse(_request):
-        raise PROBLEM(422, "found a run without parameters")
+        raise PROBLEM(status, "no")
 
     monkeypatch.setattr(page.double, "get_cost", refuse)
     run = page.double.add_run("Soil1")
