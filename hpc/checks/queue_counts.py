@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from hpc.checks.compute import Queue
+from hpc.checks.compute import DELETED, Queue
 from hpc.checks.queue_jobs import MAX_JOBS, children_in, described, listed, vcpus_of
 from hpc.connection import Connection
 
@@ -61,8 +61,11 @@ class QueueCounts:
 def read_queue_counts(connection: Connection, queue: Queue) -> QueueCounts:
     """Asks ListJobs for at most `MAX_JOBS` of each status, and DescribeJobs for those that run and for array jobs.
 
-    A job that moves on between two of these calls may be counted twice or not at all.
+    A job that moves on between two of these calls may be counted twice or not at all. Batch is not asked for the jobs of
+    a queue that is gone.
     """
+    if queue.state == DELETED:
+        return QueueCounts(queue, jobs=dict.fromkeys(STATUSES, 0), at_least=(), running_vcpus=0.0)
     batch = connection.client("batch")
     found: dict[str, list[Mapping[str, Any]]] = {}
     cut = set()
