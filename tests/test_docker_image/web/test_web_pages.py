@@ -107,7 +107,10 @@ def test_every_class_has_a_style_and_every_style_is_of_use(page, failed):
         name for selector in re.findall(r"([^{}]+)\{", style) for name in re.findall(r"\.([a-z][\w-]*)", selector)
     }
     shown = set()
-    for path in ("/workflows", "/workflows/string_processing", "/runs", f"/runs/{failed.run_id}", "/nowhere"):
+    long_ago = datetime.now(UTC) - timedelta(minutes=5)
+    waiting = page.double.add_run("Soil4", takes_s=600, created_at=long_ago, waits=True)
+    of_runs = [f"/runs/{failed.run_id}", f"/runs/{waiting.run_id}", f"/runs/{failed.run_id}/tasks/String_Split-0/log"]
+    for path in ("/workflows", "/workflows/string_processing", "/runs", *of_runs, "/platform", "/nowhere"):
         for each in parsed(page.client.get(path)).select("[class]"):
             shown |= set(each["class"])
     assert shown - styled == set()
