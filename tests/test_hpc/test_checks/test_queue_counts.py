@@ -9,7 +9,8 @@ import pytest
 
 from hpc.checks import queue_counts
 from hpc.checks.compute import DELETED
-from hpc.checks.queue_counts import STATUSES, read_queue_counts
+from hpc.checks.queue_counts import read_queue_counts
+from hpc.jobs import STATUSES
 
 VCPUS = {"resourceRequirements": [{"type": "VCPU", "value": "2"}]}
 
