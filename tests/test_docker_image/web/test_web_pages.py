@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -325,6 +326,26 @@ def test_a_run_that_has_only_begun_has_no_cost_yet(page):
     section, shown = costs(page, page.double.add_run("Soil1", takes_s=1e9))
     assert (words(section.h2), shown) == ("Cost so far", {})
     assert "Nothing that has a price ran yet." in words(section)
+
+
+def test_the_cost_of_a_run_that_goes_on_is_counted_once_in_half_a_minute(page, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("web_application.recent.time", SimpleNamespace(monotonic=lambda: now))
+    run = page.double.add_run("Soil1", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=5))
+
+    def times_counted():
+        return sum(path.endswith("/cost") for _, path, _ in page.double.calls)
+
+    for _look in range(3):
+        assert costs(page, run)[1]["In all"] == "$0.0020"
+    assert times_counted() == 1
+    now += 31
+    costs(page, run)
+    assert times_counted() == 2
+    # When it is over, its last word is not one of half a minute ago.
+    run.takes_s = 0.0
+    section, shown = costs(page, run)
+    assert (words(section.h2), shown["In all"]) == ("Cost", "$0.0040")
 
 
 @pytest.mark.parametrize("status", [422, 500, 503])

@@ -90,7 +90,7 @@ def test_a_call_that_fails_keeps_nobody_from_the_run(page, waiting, monkeypatch,
 
 def test_looking_again_asks_once_in_half_a_minute(page, waiting, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr("web_application.waiting.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("web_application.recent.time", SimpleNamespace(monotonic=lambda: now))
     for _look in range(3):
         assert shown(page, waiting)
     assert times_asked(page) == 1
@@ -100,7 +100,7 @@ def test_looking_again_asks_once_in_half_a_minute(page, waiting, monkeypatch):
     now += 31
     assert shown(page, waiting)
     assert times_asked(page) == 3
-    assert [*page.client.application.extensions["waiting"]] == [waiting.run_id]
+    assert {run_id for _kind, run_id in page.client.application.extensions["recent"]} == {waiting.run_id}
 
 
 def test_who_comes_while_it_is_being_asked_gets_the_page_without_asking_too(page, waiting, monkeypatch):
