@@ -26,11 +26,12 @@ def reasons(run: Mapping[str, Any], steps: Sequence[Step]) -> Lines:
 
 
 def waits(run: Mapping[str, Any], steps: Sequence[Step]) -> bool:
-    """Whether a run that is no longer new has tasks to do and does none."""
+    """Whether a run that is neither new nor only just resumed has tasks to do and does none."""
     if run["status"] in FINAL or any(step.running for step in steps):
         return False
     is_done = all(step.total is not None and step.succeeded >= step.total for step in steps)
-    return not is_done and (seconds_between(run.get("created_at"), None) or 0.0) > _YOUNG_S
+    since = run.get("started_at") or run.get("created_at")
+    return not is_done and (seconds_between(since, None) or 0.0) > _YOUNG_S
 
 
 def _asked(run_id: str) -> Lines:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.test_docker_image.web.api_contract import PROBLEM
 from tests.test_docker_image.web.conftest import CHINESE, parsed, words
+from tests.test_docker_image.web.run_double import text_of
 
 SENTENCE = "7 jobs wait for room: 1 of the 1 vCPUs of the queue <first> are taken by 1 job; expected 1 free"
 
@@ -59,6 +60,20 @@ def test_a_run_that_does_not_wait_is_not_asked_about(page, age_s, status, waits)
     run = page.double.add_run("Soil1", takes_s=6000, created_at=ago(age_s), status_said=status, waits=waits)
     assert shown(page, run) is None
     assert times_asked(page) == 0
+
+
+def test_a_run_that_was_only_just_resumed_is_not_asked_about(page, waiting, monkeypatch):
+    described = page.double.get_run
+    started_at = text_of(ago(5))
+    monkeypatch.setattr(
+        page.double,
+        "get_run",
+        lambda request: (200, described(request)[1] | {"created_at": text_of(ago(600)), "started_at": started_at}),
+    )
+    assert shown(page, waiting) is None
+    assert times_asked(page) == 0
+    started_at = text_of(ago(31))
+    assert shown(page, waiting)
 
 
 def test_a_run_that_does_not_start_is_asked_about(page):
