@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpc.connection import Connection, find_object
-from hpc.jobs import Job, describe_jobs
+from hpc.jobs import STATUSES, Job, describe_jobs
 from hpc.workflows import Workflow
 
 _NO_LIST = ".all"  # how the key of a list that is not written ends
-STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,10 @@ from typing import Any
 
 from hpc.connection import Connection
 
+# In their order. Source: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
+STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+# In these a job takes vCPUs.
+STARTED = ("STARTING", "RUNNING")
 ENDED = frozenset({"SUCCEEDED", "FAILED"})
 # Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html
 _DESCRIBED_AT_ONCE = 100

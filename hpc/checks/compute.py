@@ -13,6 +13,8 @@ from hpc.stack import Stack
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeEnvironmentDetail.html
 _WORKING = frozenset({"VALID", "UPDATING"})
 FIRST_TRY = "first_try"
+# The state of a queue that the stack names and Batch does not know.
+DELETED = "DELETED"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def read_queues(connection: Connection, stack: Stack, architecture: str | None =
             name=arn.rpartition("/")[2],
             architecture=name,
             use=use,
-            state=described[arn]["state"] if arn in described else "DELETED",
+            state=described[arn]["state"] if arn in described else DELETED,
             environments=tuple(
                 environments[each] for each in _environment_arns(described.get(arn, {})) if each in environments
             ),

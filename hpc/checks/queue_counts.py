@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from hpc.checks.compute import Queue
+from hpc.checks.compute import DELETED, Queue
 from hpc.checks.queue_jobs import MAX_JOBS, children_in, described, listed, vcpus_of
 from hpc.connection import Connection
-
-# In their order. Source: https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
-STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
-_STARTED = ("STARTING", "RUNNING")
+from hpc.jobs import STARTED, STATUSES
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,11 @@ class QueueCounts:
 def read_queue_counts(connection: Connection, queue: Queue) -> QueueCounts:
     """Asks ListJobs for at most `MAX_JOBS` of each status, and DescribeJobs for those that run and for array jobs.
 
-    A job that moves on between two of these calls may be counted twice or not at all.
+    A job that moves on between two of these calls may be counted twice or not at all. Batch is not asked about a queue
+    that is gone: it would refuse.
     """
+    if queue.state == DELETED:
+        return QueueCounts(queue, jobs=dict.fromkeys(STATUSES, 0), at_least=(), running_vcpus=0.0)
     batch = connection.client("batch")
     found: dict[str, list[Mapping[str, Any]]] = {}
     cut = set()
@@ -74,14 +74,14 @@ def read_queue_counts(connection: Connection, queue: Queue) -> QueueCounts:
     # All children of one that succeeded did, too; of any other it takes a description.
     succeeded = sum(map(_size, found.pop("SUCCEEDED")))
     arrays = described(batch, (job for jobs in found.values() for job in jobs if _size(job)))
-    started = described(batch, (job for status in _STARTED for job in single[status]))
+    started = described(batch, (job for status in STARTED for job in single[status]))
     counts = {status: len(single[status]) + sum(_in_status(each, status) for each in arrays) for status in STATUSES}
     return QueueCounts(
         queue=queue,
         jobs=counts | {"SUCCEEDED": counts["SUCCEEDED"] + succeeded},
         at_least=_uncertain(cut),
         running_vcpus=sum(map(vcpus_of, started))
-        + sum(vcpus_of(each) * children_in(each, *_STARTED) for each in arrays),
+        + sum(vcpus_of(each) * children_in(each, *STARTED) for each in arrays),
     )
 
 

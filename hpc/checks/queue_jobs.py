@@ -10,11 +10,10 @@ from typing import Any
 from hpc.checks.compute import Queue
 from hpc.checks.sizes import asked_for
 from hpc.connection import Connection
-from hpc.jobs import describe_details
+from hpc.jobs import STARTED, describe_details
 
 # Enough to tell a full queue from an empty one, and few enough calls for a queue with a million jobs.
 MAX_JOBS = 1_000
-_STARTED = ("STARTING", "RUNNING")
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def read_queue_jobs(connection: Connection, queue: Queue) -> QueueJobs:
     """Asks ListJobs and DescribeJobs, for at most `MAX_JOBS` of each status; the children of array jobs count."""
     batch = connection.client("batch")
     runnable = _some(batch, jobQueue=queue.name, jobStatus="RUNNABLE")
-    started = [job for status in _STARTED for job in _some(batch, jobQueue=queue.name, jobStatus=status)]
+    started = [job for status in STARTED for job in _some(batch, jobQueue=queue.name, jobStatus=status)]
     # An array job is PENDING while its children wait and run.
     pending = [job for job in _some(batch, jobQueue=queue.name, jobStatus="PENDING") if job.get("arrayProperties")]
     arrays = described(batch, pending)
@@ -61,9 +60,9 @@ def read_queue_jobs(connection: Connection, queue: Queue) -> QueueJobs:
             WaitingJob(job["jobName"], queue, job["statusReason"]) for job in waiting if job.get("statusReason")
         ),
         next_vcpus=max((vcpus_of(job) for job in described(batch, waiting[:1])), default=0),
-        running=len(started) + sum(children_in(array, *_STARTED) for array in arrays),
+        running=len(started) + sum(children_in(array, *STARTED) for array in arrays),
         running_vcpus=sum(map(vcpus_of, details))
-        + sum(vcpus_of(array) * children_in(array, *_STARTED) for array in arrays),
+        + sum(vcpus_of(array) * children_in(array, *STARTED) for array in arrays),
     )
 
 

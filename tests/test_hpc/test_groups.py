@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hpc.groups import STATUSES
+from hpc.jobs import STATUSES
 from hpc.logs import Logs
 from hpc.tasks import MAX_REASONS_FETCHED, Tasks
 

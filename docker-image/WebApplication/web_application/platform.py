@@ -15,24 +15,17 @@ from web_application.wording import number
 blueprint = Blueprint("platform", __name__, url_prefix="/platform")
 
 # The columns of the table: what a person asks for, and Batch's states of it.
+_RUNNING = ("STARTING", "RUNNING")
 _GROUPS = {
     "waiting": ("SUBMITTED", "PENDING"),
     "machine": ("RUNNABLE",),
-    "running": ("STARTING", "RUNNING"),
+    "running": _RUNNING,
     "succeeded": ("SUCCEEDED",),
     "failed": ("FAILED",),
 }
-_ACTIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+_ENDED = frozenset({"SUCCEEDED", "FAILED"})
 # Each look takes the platform some thirty calls of Batch: it is asked less often than for a run, and seldom when idle.
 _POLLS_WHEN_ACTIVE, _POLLS_WHEN_IDLE = 3, 10
-
-
-@dataclass(frozen=True)
-class Condition:
-    """How a queue or an environment is, in words; `tone` is the class that colours it."""
-
-    words: str
-    tone: str
 
 
 @dataclass(frozen=True)
@@ -46,10 +39,10 @@ class Environment:
         return kind(self.described["kind"])
 
     @property
-    def condition(self) -> Condition:
-        """It works in two statuses of Batch's, and then only if nobody disabled it."""
-        state, status = self.described["state"], self.described["status"]
-        return condition(state if state != "ENABLED" or status in {"VALID", "UPDATING"} else status)
+    def condition(self) -> str:
+        """Its state, or its status where that keeps it from working although nobody disabled it."""
+        state, status = str(self.described["state"]), str(self.described["status"])
+        return state if state != "ENABLED" or status in {"VALID", "UPDATING"} else status
 
 
 @dataclass(frozen=True)
@@ -62,10 +55,6 @@ class Queue:
     def title(self) -> str:
         """Its processors, and which tries of a run go to it."""
         return f"{processors(self.described['architecture'])}, {use(self.described['use'])}"
-
-    @property
-    def condition(self) -> Condition:
-        return condition(self.described["state"])
 
     @property
     def order(self) -> str:
@@ -81,8 +70,7 @@ class Queue:
     @property
     def vcpus(self) -> str:
         """vCPUs in use, with a sign behind them where there may be more."""
-        text = f"{self.described['running_vcpus']:,g}"
-        return f"{text}+" if {"STARTING", "RUNNING"} & {*self.described["at_least"]} else text
+        return self._marked(f"{self.described['running_vcpus']:,g}", _RUNNING)
 
     @property
     def jobs(self) -> dict[str, str]:
@@ -96,12 +84,14 @@ class Queue:
     @property
     def is_active(self) -> bool:
         """Whether anything in it will change by itself."""
-        return any(self.described["jobs"][status] for status in _ACTIVE)
+        return any(count for status, count in self.described["jobs"].items() if status not in _ENDED)
 
     def count(self, statuses: Sequence[str]) -> str:
         """Jobs in these states; `1,000+` where there may be more than the API counted."""
-        text = number(sum(self.described["jobs"][status] for status in statuses))
-        return f"{text}+" if {*statuses} & {*self.described["at_least"]} else text
+        return self._marked(number(sum(self.described["jobs"][status] for status in statuses)), statuses)
+
+    def _marked(self, figure: str, statuses: Sequence[str]) -> str:
+        return f"{figure}+" if {*statuses} & {*self.described["at_least"]} else figure
 
 
 @dataclass(frozen=True)
@@ -126,17 +116,6 @@ class View:
 def show() -> Any:
     """The platform as it is now; the page asks for itself again."""
     return render_template("platform.html", view=View([Queue(each) for each in current.get("platform")["queues"]]))
-
-
-def condition(state: str) -> Condition:
-    """A state in words; Batch's own name when it has none here."""
-    known = {
-        "ENABLED": Condition(_("Enabled"), "succeeded"),
-        "DISABLED": Condition(_("Disabled"), "cancelled"),
-        "DELETED": Condition(_("Deleted"), "failed"),
-        "INVALID": Condition(_("Does not work"), "failed"),
-    }
-    return known.get(state, Condition(state, "waiting"))
 
 
 def processors(architecture: str) -> str:

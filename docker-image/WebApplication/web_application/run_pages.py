@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from web_application import current, graph, waiting
-from web_application.api import Problem
+from web_application.api import ApiUnreachable, Problem
+from web_application.recent import recent
 from web_application.texts import in_words
 from web_application.wording import FINAL, seconds_between
 
@@ -123,11 +124,19 @@ def view(run_id: str, arguments: Mapping[str, str]) -> RunView:
 
 
 def _cost(run: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What it costs; None where that cannot be told, which is no reason to show nothing else."""
-    try:
-        return dict(current.get("runs", run["run_id"], "cost"))
-    except Problem:
-        return None
+    """What it costs, up to half a minute ago while it goes on; None where that cannot be told.
+
+    That is no reason to show nothing else.
+    """
+
+    def ask() -> dict[str, Any] | None:
+        try:
+            return dict(current.get("runs", run["run_id"], "cost"))
+        except (Problem, ApiUnreachable):
+            return None
+
+    # Of a run that is over the platform keeps it, and the page does not look again by itself.
+    return ask() if run["status"] in FINAL else recent("cost", run["run_id"], ask, meanwhile=None)
 
 
 def _results(run: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:

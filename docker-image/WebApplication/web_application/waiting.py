@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from flask import current_app
 
 from web_application import current
 from web_application.api import ApiUnreachable, Problem
 from web_application.graph import Step
+from web_application.recent import recent
 from web_application.wording import FINAL, seconds_between
 
 # Whatever starts takes a while; between two steps nothing runs for a moment either.
 _YOUNG_S = 30.0
-# A look is dozens of calls of AWS's, and each open page asks every few seconds.
-_GOOD_FOR_S = 30.0
 
 Lines = list[dict[str, Any]]
 
 
 def reasons(run: Mapping[str, Any], steps: Sequence[Step]) -> Lines:
     """What was found (`sentence` and `fix`, in English), up to half a minute ago; nothing when that cannot be told."""
-    return _found(str(run["run_id"])) if waits(run, steps) else []
+    if not waits(run, steps):
+        return []
+    run_id = str(run["run_id"])
+    return recent("doctor", run_id, lambda: _asked(run_id), meanwhile=[])
 
 
 def waits(run: Mapping[str, Any], steps: Sequence[Step]) -> bool:
-    """Whether a run that is no longer new has tasks to do and does none."""
+    """Whether a run that is neither new nor only just resumed has tasks to do and does none."""
     if run["status"] in FINAL or any(step.running for step in steps):
         return False
     is_done = all(step.total is not None and step.succeeded >= step.total for step in steps)
-    return not is_done and (seconds_between(run.get("created_at"), None) or 0.0) > _YOUNG_S
-
-
-def _found(run_id: str) -> Lines:
-    """As it was answered within the last half minute; a refusal counts as an answer."""
-    now = time.monotonic()
-    kept: dict[str, tuple[float, Lines]] = current_app.extensions.get("waiting", {})
-    fresh = {each: (at, lines) for each, (at, lines) in kept.items() if now - at <= _GOOD_FOR_S}
-    if run_id not in fresh:
-        lines = _asked(run_id)
-        fresh[run_id] = (time.monotonic(), lines)
-    current_app.extensions["waiting"] = fresh
-    return fresh[run_id][1]
+    since = run.get("started_at") or run.get("created_at")
+    return not is_done and (seconds_between(since, None) or 0.0) > _YOUNG_S
 
 
 def _asked(run_id: str) -> Lines:

@@ -21,6 +21,10 @@ _TONES = {
     "SUCCEEDED": "succeeded",
     "FAILED": "failed",
     "CANCELLED": "cancelled",
+    "ENABLED": "succeeded",
+    "DISABLED": "cancelled",
+    "DELETED": "failed",
+    "INVALID": "failed",
 }
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -44,7 +48,7 @@ def install(app: Flask) -> None:
 
 
 def status(name: str) -> str:
-    """A state of a run or task in words; AWS's own name when it has none here."""
+    """A state of a run, a task, a queue or an environment in words; AWS's own name when it has none here."""
     words = {
         "PENDING": _("Waiting"),
         "RUNNABLE": _("Waiting for a machine"),
@@ -53,6 +57,10 @@ def status(name: str) -> str:
         "SUCCEEDED": _("Succeeded"),
         "FAILED": _("Failed"),
         "CANCELLED": _("Cancelled"),
+        "ENABLED": _("Enabled"),
+        "DISABLED": _("Disabled"),
+        "DELETED": _("Deleted"),
+        "INVALID": _("Does not work"),
     }
     return words.get(name, name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,7 +108,10 @@ def test_every_class_has_a_style_and_every_style_is_of_use(page, failed):
         name for selector in re.findall(r"([^{}]+)\{", style) for name in re.findall(r"\.([a-z][\w-]*)", selector)
     }
     shown = set()
-    for path in ("/workflows", "/workflows/string_processing", "/runs", f"/runs/{failed.run_id}", "/nowhere"):
+    long_ago = datetime.now(UTC) - timedelta(minutes=5)
+    waiting = page.double.add_run("Soil4", takes_s=600, created_at=long_ago, waits=True)
+    of_runs = [f"/runs/{failed.run_id}", f"/runs/{waiting.run_id}", f"/runs/{failed.run_id}/tasks/String_Split-0/log"]
+    for path in ("/workflows", "/workflows/string_processing", "/runs", *of_runs, "/platform", "/nowhere"):
         for each in parsed(page.client.get(path)).select("[class]"):
             shown |= set(each["class"])
     assert shown - styled == set()
@@ -324,9 +328,30 @@ def test_a_run_that_has_only_begun_has_no_cost_yet(page):
     assert "Nothing that has a price ran yet." in words(section)
 
 
-def test_a_cost_that_cannot_be_told_keeps_nobody_from_the_run(page, monkeypatch):
+def test_the_cost_of_a_run_that_goes_on_is_counted_once_in_half_a_minute(page, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("web_application.recent.time", SimpleNamespace(monotonic=lambda: now))
+    run = page.double.add_run("Soil1", takes_s=600, created_at=datetime.now(UTC) - timedelta(minutes=5))
+
+    def times_counted():
+        return sum(path.endswith("/cost") for _, path, _ in page.double.calls)
+
+    for _look in range(3):
+        assert costs(page, run)[1]["In all"] == "$0.0020"
+    assert times_counted() == 1
+    now += 31
+    costs(page, run)
+    assert times_counted() == 2
+    # When it is over, its last word is not one of half a minute ago.
+    run.takes_s = 0.0
+    section, shown = costs(page, run)
+    assert (words(section.h2), shown["In all"]) == ("Cost", "$0.0040")
+
+
+@pytest.mark.parametrize("status", [422, 500, 503])
+def test_a_cost_that_cannot_be_told_keeps_nobody_from_the_run(page, monkeypatch, status):
     def refuse(_request):
-        raise PROBLEM(422, "found a run without parameters")
+        raise PROBLEM(status, "no")
 
     monkeypatch.setattr(page.double, "get_cost", refuse)
     run = page.double.add_run("Soil1")

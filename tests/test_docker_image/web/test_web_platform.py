@@ -46,6 +46,8 @@ def test_the_environments_of_two_queues_are_shown_once_and_say_whether_they_work
         ["ComputeX86Spot-9zY8xW7vU6tS", "Disabled", "Spot", "c6a, m6a, r6a", "256"],
         ["ComputeX86Ec2-9zY8xW7vU6tS", "Does not work", "On demand", "c6a, m6a, r6a", "256"],
     ]
+    looks = [badge["class"][1] for badge in shown(busy).select("table.environments .badge")]
+    assert looks == ["succeeded", "succeeded", "cancelled", "failed"]
 
 
 @pytest.mark.parametrize(

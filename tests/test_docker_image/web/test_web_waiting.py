@@ -9,6 +9,7 @@ import pytest
 
 from tests.test_docker_image.web.api_contract import PROBLEM
 from tests.test_docker_image.web.conftest import CHINESE, parsed, words
+from tests.test_docker_image.web.run_double import text_of
 
 SENTENCE = "7 jobs wait for room: 1 of the 1 vCPUs of the queue <first> are taken by 1 job; expected 1 free"
 
@@ -61,6 +62,20 @@ def test_a_run_that_does_not_wait_is_not_asked_about(page, age_s, status, waits)
     assert times_asked(page) == 0
 
 
+def test_a_run_that_was_only_just_resumed_is_not_asked_about(page, waiting, monkeypatch):
+    described = page.double.get_run
+    started_at = text_of(ago(5))
+    monkeypatch.setattr(
+        page.double,
+        "get_run",
+        lambda request: (200, described(request)[1] | {"created_at": text_of(ago(600)), "started_at": started_at}),
+    )
+    assert shown(page, waiting) is None
+    assert times_asked(page) == 0
+    started_at = text_of(ago(31))
+    assert shown(page, waiting)
+
+
 def test_a_run_that_does_not_start_is_asked_about(page):
     shown(page, page.double.add_run("Soil1", takes_s=6000, created_at=ago(31), status_said="PENDING", waits=True))
     assert times_asked(page) == 1
@@ -90,7 +105,7 @@ def test_a_call_that_fails_keeps_nobody_from_the_run(page, waiting, monkeypatch,
 
 def test_looking_again_asks_once_in_half_a_minute(page, waiting, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr("web_application.waiting.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("web_application.recent.time", SimpleNamespace(monotonic=lambda: now))
     for _look in range(3):
         assert shown(page, waiting)
     assert times_asked(page) == 1
@@ -100,4 +115,21 @@ def test_looking_again_asks_once_in_half_a_minute(page, waiting, monkeypatch):
     now += 31
     assert shown(page, waiting)
     assert times_asked(page) == 3
-    assert [*page.client.application.extensions["waiting"]] == [waiting.run_id]
+    assert {run_id for _kind, run_id in page.client.application.extensions["recent"]} == {waiting.run_id}
+
+
+def test_who_comes_while_it_is_being_asked_gets_the_page_without_asking_too(page, waiting, monkeypatch):
+    answer = page.double.get_doctor
+    meanwhile = []
+
+    def slow(request):
+        if times_asked(page) == 1:
+            other = page.client.application.test_client()
+            meanwhile.append(other.get(f"/runs/{waiting.run_id}"))
+        return answer(request)
+
+    monkeypatch.setattr(page.double, "get_doctor", slow)
+    assert shown(page, waiting)
+    assert [answered.status_code for answered in meanwhile] == [200]
+    assert parsed(meanwhile[0]).select_one("section.waits") is None
+    assert times_asked(page) == 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hpc.checks import queue_counts
-from hpc.checks.queue_counts import STATUSES, read_queue_counts
+from hpc.checks.compute import DELETED
+from hpc.checks.queue_counts import read_queue_counts
+from hpc.jobs import STATUSES
 
 VCPUS = {"resourceRequirements": [{"type": "VCPU", "value": "2"}]}
 
@@ -62,6 +65,14 @@ def test_an_empty_queue_is_told_without_a_description(batch, queue):
         "running_vcpus": 0,
         "max_vcpus": 256,
     }  # fmt: skip
+
+
+def test_a_queue_that_is_gone_is_told_without_asking_for_its_jobs(aws, answers, queue):
+    answers("batch")
+    found = replace(queue(), state=DELETED, environments=())
+    told = read_queue_counts(aws, found).as_json()
+    assert (told["state"], told["environments"], told["max_vcpus"]) == ("DELETED", [], 0)
+    assert told["jobs"] == dict.fromkeys(STATUSES, 0)
 
 
 def test_single_jobs_count_in_their_status_and_those_that_start_take_vcpus(batch, queue):

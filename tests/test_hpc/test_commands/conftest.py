@@ -13,6 +13,18 @@ def hpc(*args, **settings):
     return CliRunner().invoke(cli.main, [str(arg) for arg in args], **settings)
 
 
+def take_for_an_account(monkeypatch, state):
+    """From now on the emulator is an AWS account, with credentials and a Region in the environment, and no platform."""
+    monkeypatch.setattr(connecting.platform, "running", lambda: None)
+    for name, value in {
+        "AWS_ENDPOINT_URL": state.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": state.region,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(autouse=True)
 def own_state_directory(monkeypatch, tmp_path):
     """The platform that runs in this checkout is none of the tests' business."""

@@ -7,7 +7,7 @@ import pytest
 
 from hpc import connecting
 from hpc.local import platform
-from tests.test_hpc.test_commands.conftest import hpc
+from tests.test_hpc.test_commands.conftest import hpc, take_for_an_account
 
 RUN_ID = "20260131-093000-1a2b3c"
 
@@ -110,15 +110,7 @@ def test_logs(submitted, submit_job, wait_for):
 
 
 def test_a_stack_in_an_account(monkeypatch, platform_state, submitted):
-    monkeypatch.setattr(connecting.platform, "running", lambda: None)
-    for name, value in {
-        "AWS_ENDPOINT_URL": platform_state.endpoint_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": platform_state.region,
-        "AWS_DEFAULT_REGION": platform_state.region,
-    }.items():
-        monkeypatch.setenv(name, value)
+    take_for_an_account(monkeypatch, platform_state)
     result = hpc("--stack", platform_state.stack_name, "runs", "--json")
     assert result.exit_code == 0, result.output
     assert submitted in [run["run_id"] for run in json.loads(result.stdout)]

@@ -16,7 +16,7 @@ import pytest
 
 from hpc import connecting
 from hpc.local import loopback
-from tests.test_hpc.test_commands.conftest import hpc
+from tests.test_hpc.test_commands.conftest import hpc, take_for_an_account
 
 HPC = Path(sys.executable).parent / "hpc"
 EXPECTED = "expected the stack of the runs, such as Production-abc: hpc --stack Production-abc web"
@@ -24,15 +24,7 @@ EXPECTED = "expected the stack of the runs, such as Production-abc: hpc --stack 
 
 @pytest.fixture
 def account(monkeypatch, platform_state):
-    """Credentials and a Region in the environment, and no platform on this machine."""
-    monkeypatch.setattr(connecting.platform, "running", lambda: None)
-    for name, value in {
-        "AWS_ENDPOINT_URL": platform_state.endpoint_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": platform_state.region,
-    }.items():
-        monkeypatch.setenv(name, value)
+    take_for_an_account(monkeypatch, platform_state)
 
 
 @pytest.fixture
