@@ -20,8 +20,9 @@ import boto3
 import urllib3
 from flask import Flask, Response
 
-from benchmarks.own_platform import ROOT, free_port
+from benchmarks.own_platform import ROOT
 from hpc.local import web
+from hpc.local.loopback import free_port
 
 ANSWERS_WITHIN_S = 30
 # More than gunicorn waits for requests to finish.

@@ -22,9 +22,9 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(wanted: int) -> int:
+def free_port(wanted: int | None = None) -> int:
     """The wanted port, or another one that is free now."""
-    if is_free(wanted):
+    if wanted is not None and is_free(wanted):
         return wanted
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

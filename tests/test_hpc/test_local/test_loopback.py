@@ -31,6 +31,12 @@ def test_a_wanted_port_is_taken_while_it_is_free_and_another_one_when_it_is_not(
     assert free_port(other) == other
 
 
+def test_without_a_wanted_port_any_free_one_is_given():
+    port = free_port()
+    assert port > 0
+    assert is_free(port)
+
+
 class Health(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/healthz" else 503)
@@ -57,8 +63,8 @@ def test_only_a_200_is_an_answer_and_no_proxy_is_asked(url, monkeypatch):
     assert not answers(f"{url}/elsewhere")
 
 
-def test_nobody_answers_on_a_free_port(taken):
-    assert not answers(f"http://127.0.0.1:{free_port(taken)}/healthz")
+def test_nobody_answers_on_a_free_port():
+    assert not answers(f"http://127.0.0.1:{free_port()}/healthz")
 
 
 def test_what_does_not_speak_http_does_not_answer():
