@@ -51,6 +51,25 @@ def test_a_process_that_does_not_end_is_not_waited_for_for_ever():
     assert wait_for_ends([2**22 - 1], within_s=0.1)
 
 
+FIRST_THREAD_ENDS = """
+import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print(1, flush=True)
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)  # exit: of this thread only
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody else tells of threads")
+def test_a_process_whose_first_thread_has_ended_before_the_others_is_waited_for():
+    with subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        while is_alive(process.pid):  # it is shown as a zombie
+            time.sleep(0.01)
+        assert not wait_for_ends([process.pid], within_s=0.1)
+        process.kill()
+        assert wait_for_ends([process.pid], within_s=10)
+
+
 def test_a_state_directory_whose_name_goes_on_is_another_one(tmp_path):
     # Given a process id that a platform left behind, and that is now one of another platform's
     state, other = tmp_path / "state", tmp_path / "state2"
