@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
-import urllib3
 from flask import Flask, Response
 
-from benchmarks.own_platform import ROOT, free_port
+from benchmarks.own_platform import ROOT
 from hpc.local import web
+from hpc.local.child import Child
+from hpc.local.loopback import free_port, wait_until_it_answers
 
 ANSWERS_WITHIN_S = 30
 # More than gunicorn waits for requests to finish.
@@ -60,30 +59,17 @@ def bare_page(state: Path, *, endpoint_url: str, table: str, pk: str) -> Iterato
         "BARE_KEY": json.dumps({"pk": {"S": pk}, "sk": {"S": "META"}}),
     }
     log = state / "logs" / "bare.log"
-    # gunicorn takes its settings from the folder in which it starts.
+    errors = log.with_suffix(".errors.log")
     command = [sys.executable, "-m", "gunicorn", "--access-logfile", str(log), f"{__name__}:make()"]
-    with log.with_suffix(".errors.log").open("wb") as errors:
-        process = subprocess.Popen(command, cwd=web.folder(ROOT), env=environment, stderr=errors)
-        try:
-            url = f"http://127.0.0.1:{port}/"
-            _wait_until_it_answers(url, process, Path(errors.name))
-            yield url
-        finally:
-            process.terminate()
-            try:
-                process.wait(ENDS_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], errors: Path) -> None:
-    give_up_at = time.monotonic() + ANSWERS_WITHIN_S
-    while time.monotonic() < give_up_at and process.poll() is None:
-        try:
-            if urllib3.request("GET", url, retries=False, timeout=5).status == 200:
-                return
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.1)
-    raise RuntimeError(f"{url}: found no answer, expected an item within {ANSWERS_WITHIN_S} s\n{errors.read_text()}")
+    # gunicorn takes its settings from the folder in which it starts.
+    folder = web.folder(ROOT)
+    process = Child("bare page", command, environment, folder, end_within_s=ENDS_WITHIN_S)
+    process.start(errors)
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        if not wait_until_it_answers(url, within_s=ANSWERS_WITHIN_S, has_ended=process.has_died):
+            wanted = f"an item within {ANSWERS_WITHIN_S} s"
+            raise RuntimeError(f"{url}: found no answer, expected {wanted}\n{errors.read_text()}")
+        yield url
+    finally:
+        process.end()

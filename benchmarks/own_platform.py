@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+from hpc.local.loopback import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 HPC = Path(sys.executable).parent / "hpc"
@@ -78,12 +79,6 @@ def hpc(folder: Path, *arguments: str, timeout_s: float | None = None) -> str:
         sys.stderr.write(ended.stdout + ended.stderr)
         raise subprocess.CalledProcessError(ended.returncode, ["hpc", *arguments])
     return ended.stdout
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pathlib import Path
 from hpc.local.configuration import ACCOUNT, PlatformConfig, write_private
 from hpc.local.deploy import DeployError, DeployTarget, deploy
 from hpc.local.emulator import CDK_OBJECTS_DIR
+from hpc.local.front_door import HEALTH_PATH
 from hpc.local.loopback import answers, is_free
 from hpc.local.object_store import remove_sockets
 from hpc.local.supervisor import LAST_WORDS_FILE, LOCK_FILE, LONGEST_END_S, end_orphans
@@ -320,7 +321,7 @@ def _user_name() -> str:
 
 
 def _answers(endpoint_url: str) -> bool:
-    return answers(f"{endpoint_url}/_ministack/health")
+    return answers(endpoint_url + HEALTH_PATH)
 
 
 def _is_locked(path: Path) -> bool:

@@ -10,13 +10,12 @@ import json
 import os
 import secrets
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from hpc.local import loopback
 from hpc.local.configuration import write_private
-from hpc.local.loopback import answers, free_port
 
 WEB_FILE = "web.json"
 DEFAULT_WEB_PORT = 8080
@@ -57,7 +56,7 @@ class WebConfig:
     ) -> WebConfig:
         """The next configuration: port and session key of the last one go on, so that open pages go on to work."""
         return cls(
-            port=last.port if last else free_port(DEFAULT_WEB_PORT),
+            port=last.port if last else loopback.free_port(DEFAULT_WEB_PORT),
             api_endpoint=api_endpoint,
             region=region,
             access_key_id=access_key_id,
@@ -98,9 +97,4 @@ def environment(config: WebConfig, temporary: Path) -> dict[str, str]:
 
 def wait_until_it_answers(url: str, *, has_ended: Callable[[], bool] = lambda: False) -> bool:
     """False when the page at this address does not answer in time, or its process has ended."""
-    give_up_at = time.monotonic() + _ANSWERS_WITHIN_S
-    while time.monotonic() < give_up_at and not has_ended():
-        if answers(f"{url}/healthz"):
-            return True
-        time.sleep(0.1)
-    return False
+    return loopback.wait_until_it_answers(f"{url}/healthz", within_s=_ANSWERS_WITHIN_S, has_ended=has_ended)

@@ -17,6 +17,8 @@ import boto3
 import pytest
 import yaml
 
+from hpc.local.loopback import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 BATCH_JOB = ROOT / "docker-image" / "BatchJob"
 sys.path.insert(0, str(BATCH_JOB))
@@ -217,12 +219,6 @@ def run(stage: Stage, request: pytest.FixtureRequest) -> Run:
     """A run of a project of the test's own."""
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
     return Run(stage, project=name[:60].strip("-"))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

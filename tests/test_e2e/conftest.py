@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any
 
 import boto3
 import pytest
+
+from hpc.local.loopback import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 HPC = Path(sys.executable).parent / "hpc"
@@ -148,12 +149,6 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 60, *, every_s:
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s} s"
         time.sleep(every_s)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_environment(state_dir: Path) -> dict[str, str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_e2e.conftest import ROOT, Platform, free_port, make_environment, wait_until
+from hpc.local.loopback import free_port
+from tests.test_e2e.conftest import ROOT, Platform, make_environment, wait_until
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.test_e2e.conftest import HPC, Platform, free_port, make_environment, wait_until
+from hpc.local.loopback import free_port
+from tests.test_e2e.conftest import HPC, Platform, make_environment, wait_until
 from tests.test_e2e.expected import repeated, reversed_by_characters
 
 LINES_PER_SHARD = 10  # 100 shards, 200 Map jobs

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from tests.test_e2e.conftest import HPC, free_port, wait_until
+from hpc.local.loopback import free_port
+from tests.test_e2e.conftest import HPC, wait_until
 
 
 @pytest.fixture

@@ -68,12 +68,17 @@ def wait_for_ends(pids: Iterable[int], within_s: float = _ENDS_WITHIN_S) -> bool
 
 
 def _has_ended(pid: int) -> bool:
-    """True for a zombie as well: it waits for its parent only."""
+    """True for a zombie as well, which waits for its parent only, but not while another thread of it still ends.
+
+    Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html (fields 3 and 20)
+    """
     if _PROC.is_dir():
         try:
-            return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
+            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             return True
+        state, threads = fields[0], int(fields[17])
+        return state in ("Z", "X") and threads <= 1
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

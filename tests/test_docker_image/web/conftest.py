@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
+from hpc.local.loopback import free_port
 from tests.test_docker_image.web.api_double import ApiDouble
 from tests.test_docker_image.web.signature import CREDENTIALS, REGION
 
@@ -112,12 +112,6 @@ def environment(double: ApiDouble, port: int, **more: str) -> dict[str, str]:
         "POLL_SECONDS": "1",
         "TRUSTED_HOSTS": "127.0.0.1",
     } | more
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

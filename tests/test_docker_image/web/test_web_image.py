@@ -12,7 +12,8 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.test_docker_image.web.conftest import WEB_APPLICATION, environment, free_port
+from hpc.local.loopback import free_port
+from tests.test_docker_image.web.conftest import WEB_APPLICATION, environment
 
 REQUIREMENTS = (WEB_APPLICATION / "requirements.txt").read_text()
 

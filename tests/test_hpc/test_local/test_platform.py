@@ -14,6 +14,7 @@ from hpc.connecting import connect
 from hpc.errors import PlatformUnreachable
 from hpc.local import platform, supervisor
 from hpc.local.configuration import PlatformConfig
+from hpc.local.loopback import free_port
 from hpc.local.platform import PlatformError
 from hpc.local.web import WebConfig
 
@@ -100,32 +101,35 @@ def up(**more):
     return platform.up(say=print, continue_runs=lambda *_: None, **more)
 
 
-def test_purge_removes_the_sockets_of_a_platform_that_was_killed(state_dir):
+@pytest.fixture
+def killed(state_dir) -> PlatformConfig:
+    """The configuration that a platform left which was killed."""
     state_dir.mkdir()
     config = PlatformConfig.make(state_dir=state_dir, project_root=state_dir, port=1, region="us-east-1", last=None)
     config.save(state_dir / "platform-config.json")
-    left = Path(f"/tmp/seaweedfs-filer-grpc-{config.store.ports.filer_grpc}.sock")
+    return config
+
+
+def test_purge_removes_the_sockets_of_a_platform_that_was_killed(state_dir, killed):
+    left = Path(f"/tmp/seaweedfs-filer-grpc-{killed.store.ports.filer_grpc}.sock")
     left.touch()
     platform.purge(say=print)
     assert not left.exists()
     assert not state_dir.exists()
 
 
-def test_the_sockets_of_ports_that_are_given_up_go_with_them(state_dir):
-    # Given a platform that was killed, and one of whose ports somebody else has now
-    state_dir.mkdir()
-    config = PlatformConfig.make(state_dir=state_dir, project_root=state_dir, port=1, region="us-east-1", last=None)
-    config.save(state_dir / "platform-config.json")
-    left = Path(f"/tmp/seaweedfs-test-{config.store.ports.s3}.sock")
+def test_the_sockets_of_ports_that_are_given_up_go_with_them(state_dir, killed):
+    # Given one of whose ports somebody else has now
+    left = Path(f"/tmp/seaweedfs-test-{killed.store.ports.s3}.sock")
     left.touch()
     (state_dir / "emulator").mkdir()
     (state_dir / "emulator" / "dynamodb.json").write_text("{")  # the start goes no further
     with socket.socket() as other:
-        other.bind(("127.0.0.1", config.store.ports.filer))
+        other.bind(("127.0.0.1", killed.store.ports.filer))
         other.listen()
         with pytest.raises(PlatformError, match=r"dynamodb\.json is damaged"):
             up(port=free_port())
-    assert PlatformConfig.load(state_dir / "platform-config.json").store.ports != config.store.ports
+    assert PlatformConfig.load(state_dir / "platform-config.json").store.ports != killed.store.ports
     assert not left.exists()
 
 
@@ -144,12 +148,6 @@ def test_purge_leaves_a_folder_alone_that_holds_no_platform(state_dir):
     with pytest.raises(PlatformError, match=r"holds no platform .* delete it by hand"):
         platform.purge(say=print)
     assert (state_dir / "mine.txt").exists()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_secrets_do_not_show_in_a_representation():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -10,71 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from hpc.local.batch.strays import wait_for_ends
-from hpc.local.child import Child
 from hpc.local.supervisor import CHILDREN_FILE, LOCK_FILE, end_orphans, hold_lock
-
-
-def child(folder, code: str) -> Child:
-    return Child(name="child", command=[sys.executable, "-c", code], environment={}, folder=folder, end_within_s=0.5)
-
-
-def is_alive(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
-
-
-def test_a_child_that_has_ended_is_seen_to_have_died(tmp_path):
-    made = child(tmp_path, "print('its last words')")
-    made.start(tmp_path / "log")
-    made.process.wait()
-    assert made.has_died()
-    assert (tmp_path / "log").read_text() == "its last words\n"
-
-
-def test_a_child_is_started_although_its_log_cannot_be_opened(tmp_path):
-    made = child(tmp_path, "print('its last words'); raise SystemExit(7)")
-    made.start(tmp_path / "missing" / "log")
-    assert made.process.wait(10) == 7
-
-
-def test_a_child_that_does_not_end_when_asked_is_ended_by_force(tmp_path):
-    made = child(
-        tmp_path,
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)",
-    )
-    made.start(tmp_path / "log")
-    while not (tmp_path / "log").read_text():
-        pass
-    made.end()
-    assert made.process.returncode == -9
-
-
-def test_a_child_may_start_again_five_times_a_minute(tmp_path):
-    made = child(tmp_path, "")
-    assert [made.may_start_again() for _ in range(6)] == [True] * 5 + [False]
-
-
-def test_children_end_with_a_parent_that_was_killed(tmp_path):
-    if sys.platform != "linux":
-        return  # elsewhere the next platform ends them
-    code = (
-        "import sys, time; from pathlib import Path; from hpc.local.child import Child; "
-        "folder = Path(sys.argv[1]); made = Child(name='c', command=['sleep', '60'], environment={'PATH': '/bin'}, "
-        "folder=folder); made.start(folder / 'log'); print(made.process.pid, flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
-        pid = int(parent.stdout.readline())
-        parent.kill()
-    deadline = time.monotonic() + 10
-    while is_alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+from tests.test_hpc.test_local.test_child import is_alive
 
 
 def test_only_processes_of_this_state_directory_are_taken_for_orphans(tmp_path):
@@ -109,6 +49,25 @@ def test_orphans_have_ended_when_they_were_ended(tmp_path, monkeypatch):
 def test_a_process_that_does_not_end_is_not_waited_for_for_ever():
     assert not wait_for_ends([os.getpid()], within_s=0.1)
     assert wait_for_ends([2**22 - 1], within_s=0.1)
+
+
+FIRST_THREAD_ENDS = """
+import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print(1, flush=True)
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)  # exit: of this thread only
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody else tells of threads")
+def test_a_process_whose_first_thread_has_ended_before_the_others_is_waited_for():
+    with subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        while is_alive(process.pid):  # it is shown as a zombie
+            time.sleep(0.01)
+        assert not wait_for_ends([process.pid], within_s=0.1)
+        process.kill()
+        assert wait_for_ends([process.pid], within_s=10)
 
 
 def test_a_state_directory_whose_name_goes_on_is_another_one(tmp_path):

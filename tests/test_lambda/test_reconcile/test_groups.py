@@ -178,3 +178,23 @@ def test_a_group_that_is_over_gets_the_time_that_its_children_took(known, module
     # And a late event of the group's end does not take it away
     known.send([modules.platform_access.job_message(known.jobs[0]) | {"time": "2020-01-01T00:00:00.000+00:00"}])
     assert run_table.rows(RUN) == rows
+
+
+@pytest.mark.usefixtures("children")
+def test_few_groups_get_their_times_in_one_look_and_the_others_in_later_ones(
+    known, modules, reconcile, run_table, monkeypatch
+):
+    monkeypatch.setattr(modules.groups, "GROUPS_TIMED_AT_ONCE", 2)
+    put_run(run_table, "RUNNING", "")
+    shards = {"bucket": "any", "key": "try_1.all", "size": 2}
+    for number in range(3):
+        known.jobs += group_of((number, ["failed"]), shards, failed=set())
+
+    def timed():
+        row = run_table.rows(RUN)["TASK#String_Repeat_Group#000000"]
+        return ["child_seconds" in row[name] for name in sorted(row) if name.startswith("job:")]
+
+    seen = [(reconcile().sent, timed()) for _ in range(3)]
+
+    # The third group's end is told at once, its times in the next look.
+    assert seen == [(3, [True, True, False]), (1, [True, True, True]), (0, [True, True, True])]
