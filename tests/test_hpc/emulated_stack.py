@@ -2,16 +2,14 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 from hpc.local.batch import BatchConfig, BatchPorts, BatchService
+from hpc.local.front_door import HEALTH_PATH
+from hpc.local.loopback import free_port, wait_until_it_answers
 from hpc.stack import describe
 
 REGION = "us-east-1"
@@ -22,9 +20,7 @@ JOBS = ("string_split", "string_repeat", "string_reverse", "string_merge")
 @contextmanager
 def serving_emulator(folder):
     """The address of an emulator, as `python -m ministack.app` starts it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -33,30 +29,18 @@ def serving_emulator(folder):
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
     }
-    log = (folder / "emulator.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ministack.app"], env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT
-    )
+    log_file = folder / "emulator.log"
+    command = [sys.executable, "-m", "ministack.app"]
+    with log_file.open("w") as log:
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_it_answers(url, process, folder / "emulator.log")
+        is_up = wait_until_it_answers(url + HEALTH_PATH, within_s=30, has_ended=lambda: process.poll() is not None)
+        assert is_up, log_file.read_text()
         yield url
     finally:
         process.terminate()
         process.wait(timeout=30)
-
-
-def _wait_until_it_answers(url, process, log_file):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log_file.read_text()
-        try:
-            urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"the emulator did not answer: {log_file.read_text()}")
 
 
 def batch_service(connection, folder):

@@ -18,6 +18,7 @@ import pytest
 from hpc import page as of_person
 from hpc.errors import PlatformUnreachable, WrongInput
 from hpc.local import loopback, web
+from hpc.local.loopback import free_port
 from hpc.page import PACKAGES, Page, check_is_installed, choose_port, ended_as_by_ctrl_c, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,16 +27,10 @@ FOLDER = ROOT / "docker-image" / "WebApplication"
 WITH_OTHERS = {"werkzeug", "markupsafe", "urllib3"}
 
 
-def some_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def page() -> Page:
     """Nobody answers at its API, which its health check does not ask."""
-    return Page(port=some_free_port(), api_endpoint="http://127.0.0.1:1/v1", region="eu-west-3")
+    return Page(port=free_port(), api_endpoint="http://127.0.0.1:1/v1", region="eu-west-3")
 
 
 @pytest.fixture

@@ -59,10 +59,11 @@ def goes_to_store(method: str, path: str, query: str) -> bool:
 
 
 def writes_object(method: str, path: str, query: str) -> bool:
-    """Whether a request writes objects of the store or parts of them; deleting many of them is a POST, too."""
-    if method not in ("PUT", "POST") or not goes_to_store(method, path, query):
-        return False
-    return method == "PUT" or "delete" not in parse_qs(query, keep_blank_values=True)
+    """Whether a request writes an object of any bucket, or a part of one; deleting many of them is a POST, too."""
+    if method == "POST":
+        return goes_to_store(method, path, query) and "delete" not in parse_qs(query, keep_blank_values=True)
+    bucket, _, key = path.removeprefix("/").partition("/")
+    return method == "PUT" and bool(key) and s3._bucket_owner_account(bucket) is not None
 
 
 def refusal(path: str, query: str, copy_source: str, keys_to_delete: bytes = b"") -> bytes | None:

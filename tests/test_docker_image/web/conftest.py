@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
-from hpc.local.loopback import free_port
+from hpc.local.loopback import free_port, wait_until_it_answers
 from tests.test_docker_image.web.api_double import ApiDouble
 from tests.test_docker_image.web.signature import CREDENTIALS, REGION
 
@@ -129,19 +127,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_for(url, process, log)
+            is_up = wait_until_it_answers(f"{url}/healthz", within_s=30, has_ended=lambda: process.poll() is not None)
+            assert is_up, log.read_text()
             yield Site(url, double, log)
         finally:
             process.terminate()
             process.wait(30)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _try in range(300):
-        assert process.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(f"{url}/healthz", timeout=2)
-            return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(log.read_text())

@@ -52,6 +52,8 @@ FORM = "multipart/form-data; boundary=x"
 REQUESTS_TO_A_FULL_DISK = [
     (("PUT", "/data/key", "", "1000", ""), [507, 507]),
     (("PUT", "/data/key", "", "999", ""), [200, 200]),
+    (("PUT", "/cdk-assets/key", "", "5000", ""), [507, 200]),  # it comes to the emulator itself after it was shown
+    (("PUT", "/2015-03-31/functions/f/code", "", "5000", ""), [200, 200]),
     (("PUT", "/data/key", "partNumber=1&uploadId=u", "5000", ""), [507, 507]),
     (("POST", "/data", "", "5000", FORM), [507, 200]),  # what is shown has no form: that comes by itself
     (("POST", "/data", "", "999", FORM), [204, 200]),
